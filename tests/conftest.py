@@ -1,0 +1,48 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Generator, Mapping
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where every service is there (POLL_COUNTER_NO_SKIPS), a skipped test is a failed one."""
+    report = yield
+    if report.skipped and os.environ.get("POLL_COUNTER_NO_SKIPS"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+    return report
+
+
+def _eager_loop() -> asyncio.AbstractEventLoop:
+    if sys.version_info < (3, 12):
+        raise pytest.UsageError("POLL_COUNTER_LOOP=eager needs Python 3.12 or newer")
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(asyncio.eager_task_factory)
+    return loop
+
+
+def _uvloop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415 - an option, needed where it is asked for
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+LOOPS: Mapping[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "eager": _eager_loop,
+    "uvloop": _uvloop,
+}
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run asynchronous tests on the loop that POLL_COUNTER_LOOP names: see LOOPS."""
+    name = os.environ.get("POLL_COUNTER_LOOP", "asyncio")
+    return {name: LOOPS[name]}

@@ -1,0 +1,1 @@
+"""Builders, doubles and helpers for the tests."""

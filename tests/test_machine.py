@@ -1,0 +1,994 @@
+"""The machine: the counting rules of the design, as traces and rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import chain, count, repeat
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import pytest
+
+from poll_counter.commands import CastVote, Command, Remember, ReportCount, Skip, Warn
+from poll_counter.elements import ContentType, Element, EventState, Ids, Recognise
+from poll_counter.errors import MisuseError
+from poll_counter.facts import (
+    ActiveChanged,
+    Disconnected,
+    ElementStateChanged,
+    ElementUpdated,
+    EventStateChanged,
+    EventUpdated,
+    Fact,
+    FrameSkipped,
+    RefusalReason,
+    TimePassed,
+)
+from poll_counter.machine import Machine, State
+from tests.support.show import (
+    Client,
+    accepted,
+    closes,
+    finished,
+    held,
+    opens,
+    poll,
+    published,
+    refused,
+    results,
+    revoked,
+    trivia,
+    welcomed,
+)
+
+OUT, BACK, OFFLINE = ActiveChanged(active=False), ActiveChanged(active=True), Disconnected()
+ACTIVE, OVER = EventStateChanged("active"), EventStateChanged("finished")
+RESTART: Final = "restart"
+
+Step: TypeAlias = Fact | float | str
+"""A fact told, seconds waited, or RESTART."""
+
+
+def play(client: Client, *steps: Step) -> Client:
+    """Take a client through the steps."""
+    for step in steps:
+        if isinstance(step, int | float):
+            client.wait(step)
+        elif isinstance(step, str):
+            client.restart()
+        else:
+            client.tell(step)
+    return client
+
+
+def state_of(client: Client) -> State:
+    """Where a client stands now."""
+    return client.machine.state
+
+
+def draws(*values: float) -> Callable[[], float]:
+    """Draw these numbers, one after the other, then the last for ever."""
+    numbers = chain(values, repeat(values[-1]))
+    return lambda: next(numbers)
+
+
+# The trace table of design section 3
+
+
+class Trace(NamedTuple):
+    """One case of a row: what happens, and what the client casts (when, poll, option)."""
+
+    row: str
+    steps: tuple[Step, ...]
+    casts: list[tuple[float, str, int]]
+    players: Mapping[int, int | None] | None = None
+    """The history in the end: round -> players; None: not looked at."""
+    warned: tuple[str, ...] = ()
+    accepts: bool = True
+    """Whether the platform accepts each vote at once; else answers are lost."""
+    acknowledges: bool = True
+
+
+P: Final = poll()
+A: Final = poll("A")
+B: Final = poll("B", page=1, published_at=2)
+
+TRACES: Final = (
+    Trace(
+        "first connect in waiting k: due in k",
+        (welcomed(P, *finished(2)), 5),
+        [(1.5, "P", 2)],
+    ),
+    Trace(
+        "first connect in playing k: from k+1",
+        (welcomed(P, *finished(2), trivia(3)), 10, closes(3), 5),
+        [(11.5, "P", 3)],
+    ),
+    Trace(
+        "saw k, dropped before due, back in playing k: cast at once if its time has passed",
+        (welcomed(P), 1, OFFLINE, 9, welcomed(P, trivia(1)), 5),
+        [(10.0, "P", 0)],
+    ),
+    Trace(
+        "saw k, dropped before due, back in playing k: else cast at its time",
+        (welcomed(P), 0.5, OFFLINE, 0.5, welcomed(P, trivia(1)), 5),
+        [(1.5, "P", 0)],
+    ),
+    Trace(
+        "saw k, dropped before due, back in waiting k+1: k lapsed, k+1 due",
+        (welcomed(P), 1, OFFLINE, 9, welcomed(P, *finished(1)), 5),
+        [(11.5, "P", 1)],
+    ),
+    Trace(
+        "saw k, dropped before due, back in playing k+1: neither, counted from k+2",
+        (welcomed(P), 1, OFFLINE, 9, welcomed(P, *finished(1), trivia(2)), 10, closes(2), 5),
+        [(21.5, "P", 2)],
+    ),
+    Trace(
+        "restart before send, waiting: due anew",
+        (welcomed(P), 1, RESTART, 9, welcomed(P), 5),
+        [(11.5, "P", 0)],
+    ),
+    Trace(
+        "restart before send, playing: lost in k",
+        (welcomed(P), 1, RESTART, 9, welcomed(P, trivia(1)), 10, closes(1), 5),
+        [(21.5, "P", 1)],
+    ),
+    Trace(
+        "restart, cast unacknowledged, k waiting: limit 1: repeated, a refusal = counted",
+        (welcomed(P), 2, RESTART, 8, welcomed(P), refused("P", 0, "already_voted"), 60),
+        [(1.5, "P", 0), (10.0, "P", 0)],
+        accepts=False,
+    ),
+    Trace(
+        "restart, cast unacknowledged, k playing: limit 1: repeated, a refusal = counted",
+        (welcomed(P), 2, RESTART, 8, welcomed(P, trivia(1)), refused("P", 0, "already_voted"), 60),
+        [(1.5, "P", 0), (10.0, "P", 0)],
+        accepts=False,
+    ),
+    Trace(
+        "restart, cast unacknowledged, k finished: not repeated",
+        (welcomed(P), 2, RESTART, 8, welcomed(P, *finished(1), trivia(2)), 60),
+        [(1.5, "P", 0)],
+        accepts=False,
+    ),
+    Trace(
+        "restart, cast unacknowledged, k not finished: limit 2: not repeated",
+        (welcomed(poll(limit=2)), 2, RESTART, 8, welcomed(poll(limit=2)), 60),
+        [(1.5, "P", 0)],
+        accepts=False,
+    ),
+    Trace(
+        "restart, cast unacknowledged, k not finished: limit not told: not repeated",
+        (welcomed(poll(limit=None)), 2, RESTART, 8, welcomed(poll(limit=None)), 60),
+        [(1.5, "P", 0)],
+        accepts=False,
+    ),
+    Trace(
+        "restart, cast, k not finished: transport without acknowledgements: not repeated",
+        (welcomed(P), 2, RESTART, 8, welcomed(P), 60),
+        [(1.5, "P", 0)],
+        accepts=False,
+        acknowledges=False,
+    ),
+    Trace(
+        "poll appears while k is playing: client saw k: due",
+        (welcomed(), 10, opens(1), 5, published(P), 5),
+        [(16.5, "P", 0)],
+        warned=("no_poll",),
+    ),
+    Trace(
+        "poll appears while k is playing: client did not see k: not due",
+        (welcomed(trivia(1)), 10, published(P), 10, closes(1), 5),
+        [(21.5, "P", 1)],
+        warned=("no_poll",),
+    ),
+    Trace(
+        "trivia k revoked while open: waiting k again, no second vote",
+        (welcomed(P), 5, opens(1), 5, revoked("T1"), 5, opens(2), closes(2), 5),
+        [(1.5, "P", 0), (16.5, "P", 1)],
+    ),
+    Trace(
+        "trivia k revoked while finished: steps back to k, no second vote",
+        (welcomed(P), 5, opens(1), closes(1), 5, revoked("T1"), results("P", {0: 3, 1: 2}), 60),
+        [(1.5, "P", 0), (6.5, "P", 1)],
+        players={1: 3},
+    ),
+    Trace(
+        "trivia k revoked while finished, then republished: forward again, no second vote",
+        (welcomed(P), 5, opens(1), closes(1), 5, revoked("T1"), 5, opens(1), closes(1), 60,
+         results("P", {0: 3, 1: 2})),
+        [(1.5, "P", 0), (6.5, "P", 1)],
+        players={1: 3, 2: 2},
+    ),
+    Trace(
+        "poll A replaced by B in round k after A's vote: B's option k-1 due anew, A's counts stay",
+        (welcomed(A, *finished(2), results=[results("A", {0: 30, 1: 20, 2: 10})]), 5,
+         revoked("A"), published(poll("B")), 5, results("B", {2: 9})),
+        [(1.5, "A", 2), (6.5, "B", 2)],
+        players={1: 30, 2: 20, 3: 9},
+    ),
+    Trace(
+        "poll A replaced by B of the same page, A still present: the same",
+        (welcomed(poll("A", page=0), *finished(2), results=[results("A", {0: 30, 1: 20, 2: 10})]),
+         5, published(poll("B", page=0, published_at=2)), 5, results("B", {2: 9})),
+        [(1.5, "A", 2), (6.5, "B", 2)],
+        players={1: 30, 2: 20, 3: 9},
+    ),
+    Trace(
+        "trivia A and B open, A closes, B closes: round 2 playing at once: None; "
+        "round 3 waiting, option 2",
+        (welcomed(P), 5, opens(1), opens(2), results("P", {0: 7}), closes(1), 5, closes(2), 5,
+         results("P", {0: 7, 2: 6})),
+        [(1.5, "P", 0), (11.5, "P", 2)],
+        players={1: 7, 2: None, 3: 6},
+    ),
+    Trace(
+        "next trivia published inside the window: votes cast while playing",
+        (welcomed(P), 1, opens(1), 5),
+        [(1.5, "P", 0)],
+    ),
+    Trace(
+        "next trivia published inside the window, then closed early: those still due lapse",
+        (welcomed(P), 0.5, opens(1), 0.5, closes(1), 5),
+        [(2.5, "P", 1)],
+    ),
+    Trace(
+        "trivia 10 finished, page 1 present: page 1 option 0 due",
+        (welcomed(A, B, *finished(9), trivia(10)), 5, closes(10), 5),
+        [(6.5, "B", 0)],
+    ),
+    Trace(
+        "trivia 10 finished, page 1 comes later: due from then",
+        (welcomed(A, *finished(10)), 10, published(B), 5),
+        [(11.5, "B", 0)],
+    ),
+    Trace(
+        "trivia 10 finished, page 1 never comes: quiet",
+        (welcomed(A, *finished(9), trivia(10)), closes(10), 60),
+        [],
+        players={**dict.fromkeys(range(1, 11))},
+    ),
+    Trace(
+        "trivia 10 finished, page 1 never comes: notice if trivia 11 is published",
+        (welcomed(A, *finished(10)), 60, opens(11), 60),
+        [],
+        warned=("no_poll",),
+    ),
+    Trace(
+        "inactive at the due time, active again in waiting: new draw",
+        (welcomed(P), 1, OUT, 9, BACK, 5),
+        [(11.5, "P", 0)],
+    ),
+    Trace(
+        "inactive at the due time, active again in playing: from k+1",
+        (welcomed(P), 1, OUT, 4, opens(1), BACK, 5, closes(1), 5),
+        [(11.5, "P", 1)],
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("trace", TRACES, ids=lambda trace: trace.row)
+def test_trace(trace: Trace) -> None:
+    """Each row of the design's trace table holds."""
+    client = Client(accepts=trace.accepts, acknowledges=trace.acknowledges)
+    play(client, *trace.steps)
+    assert client.casts == trace.casts
+    assert tuple(client.warned) == trace.warned
+    if trace.players is not None:
+        assert client.players == trace.players
+
+
+# Rule 1: progress
+
+
+def test_state_follows_event_and_trivia() -> None:
+    """Connected, the state is upcoming, waiting or playing, as event and trivia say."""
+    client = Client()
+    seen = [client.machine.state]
+    for fact in (
+        welcomed(P, event="upcoming"),
+        ACTIVE,
+        opens(1),
+        opens(2),
+        closes(1),
+        closes(2),
+        OFFLINE,
+        welcomed(P, event="active"),
+    ):
+        client.tell(fact)
+        seen.append(client.machine.state)
+    assert [state.value for state in seen] == [
+        "offline",
+        "upcoming",
+        "waiting",
+        "playing",
+        "playing",
+        "playing",
+        "waiting",
+        "offline",
+        "waiting",
+    ]
+
+
+def test_revoked_trivia_steps_back_and_its_votes_stay() -> None:
+    """Revoking a finished trivia steps the round back; what was told of its votes stays."""
+    client = Client(accepts=True)
+    play(client, welcomed(P), 5, results("P", {0: 4}), opens(1), closes(1), 5, revoked("T1"))
+    assert client.machine.progress.round == 1
+    assert client.told[-1] == (1, 4)
+
+
+def test_changes_in_place_are_taken_in() -> None:
+    """A poll updated while held counts as it is now: here its spread, before the vote is due."""
+    client = Client(accepts=True)
+    play(client, welcomed(trivia(1), P), 1, ElementUpdated(poll(spread_s=20)), closes(1), 60)
+    assert client.casts == [(11.0, "P", 1)]
+
+
+def test_recognised_as_configured() -> None:
+    """Hidden poll and trivia are told as the client was told to tell them."""
+    recognise = Recognise(hidden_poll=Ids("X"), trivia=ContentType("quiz"))
+    quiz = Element("Q1", "quiz", "closed", 5.0)
+    client = Client(recognise=recognise, accepts=True)
+    play(client, welcomed(P, poll("X"), quiz, trivia(2)), 5)
+    assert client.casts == [(1.5, "X", 1)]
+
+
+# Rule 2: when a vote is due
+
+
+@pytest.mark.parametrize(("drawn", "at"), [(0.0, 0.0), (0.25, 0.75), (0.75, 2.25)])
+def test_delay_is_drawn_over_the_spread(drawn: float, at: float) -> None:
+    """The delay is uniform on [0, spread]."""
+    client = play(Client(draw=lambda: drawn, acknowledges=False), welcomed(P), 5)
+    assert client.casts == [(at, "P", 0)]
+
+
+def test_delay_is_drawn_over_the_polls_own_spread() -> None:
+    """A spread named by the poll wins over the client's, which wins over the default."""
+    assert play(Client(spread_s=8), welcomed(P), 4).casts == [(4.0, "P", 0)]
+    own = welcomed(poll(spread_s=20))
+    assert play(Client(spread_s=8), own, 9.9).casts == []
+    assert play(Client(spread_s=8), own, 10).casts == [(10.0, "P", 0)]
+    assert play(Client(spread_s=8), welcomed(poll(spread_s=0)), 0).casts == [(0.0, "P", 0)]
+
+
+def test_default_spread_is_three_seconds() -> None:
+    """Without any spread given, votes are spread over 3 s."""
+    machine = Machine(draw=lambda: 1.0)
+    machine.receive(welcomed(P), 100.0)
+    assert machine.deadline == 103.0
+
+
+def test_delay_is_drawn_once() -> None:
+    """Whatever happens before the vote is cast, there is one draw per (poll, option)."""
+    client = Client(draw=draws(0.5, 0.0), acknowledges=False)
+    play(
+        client,
+        *(welcomed(P), 0.2, OFFLINE, 0.2, welcomed(P), 0.2, opens(1), 0.2, revoked("T1")),
+        *(ElementUpdated(poll(spread_s=100)), results("P", {0: 3}), 0.2, BACK, 60),
+    )
+    assert client.casts == [(1.5, "P", 0)]
+    assert client.machine.votes_due == 1
+
+
+def test_vote_falls_due_when_the_poll_comes() -> None:
+    """A round seen without a poll is voted for when an open poll comes, with a delay from then."""
+    assert play(Client(accepts=True), welcomed(), 10, published(P), 5).casts == [(11.5, "P", 0)]
+
+
+def test_vote_due_waits_for_the_connection() -> None:
+    """A vote whose time comes while offline is cast right after the next snapshot."""
+    client = play(Client(accepts=True), welcomed(P), 1, OFFLINE)
+    assert client.machine.deadline is None
+    play(client, 60)
+    assert client.casts == []
+    client.tell(welcomed(P))
+    assert client.casts == [(61.0, "P", 0)]
+
+
+def test_lapsed_vote_is_due_again_when_the_show_steps_back() -> None:
+    """A vote that lapsed is due again, with a new draw, only if the show itself steps back."""
+    client = Client(draw=draws(0.5, 0.75, 0.25), acknowledges=False)
+    play(client, welcomed(P), 1, opens(1), closes(1), 1)
+    assert client.machine.votes_lapsed == 1
+    play(client, revoked("T1"), 60)
+    assert client.casts == [(2.75, "P", 0)]
+
+
+def test_due_vote_survives_a_step_back() -> None:
+    """A due vote neither lapses nor is drawn anew when the show steps back before its round."""
+    client = Client(draw=draws(0.0, 0.0, 0.5, 0.0), acknowledges=False)
+    play(client, welcomed(P), opens(1), closes(1), 1, revoked("T1"), 1, opens(1), closes(1), 5)
+    assert client.casts == [(0.0, "P", 0), (2.0, "P", 1)]
+
+
+def test_vote_is_not_cast_while_the_poll_is_closed() -> None:
+    """A poll closed takes no vote; opened again it takes the due one, at once if late."""
+    client = play(Client(accepts=True), welcomed(P), 1, ElementStateChanged("P", "closed"), 9)
+    assert client.casts == []
+    assert client.machine.deadline is None
+    client.tell(ElementStateChanged("P", "opened"))
+    assert client.casts == [(10.0, "P", 0)]
+
+
+def test_every_round_is_voted_once() -> None:
+    """Over a whole show of ten trivia, each option is voted for once, in its round."""
+    client = play(Client(accepts=True), welcomed(P))
+    for n in range(1, 11):
+        play(client, 10, opens(n), 10, closes(n))
+    play(client, 60)
+    assert client.casts == [(20.0 * n + 1.5, "P", n) for n in range(10)]
+    machine = client.machine
+    assert (machine.votes_due, machine.votes_accepted) == (10, 10)
+    assert (machine.votes_refused, machine.votes_lapsed) == (0, 0)
+
+
+# Rule 4: once
+
+
+def test_repeated_and_reordered_messages_lead_to_one_vote() -> None:
+    """Messages told again, or late, are left out, and lead to no second vote."""
+    client = Client(accepts=True)
+    play(client, welcomed(poll(rev=1), rev=1), 5, opens(1, rev=4), closes(1, rev=5), 5)
+    play(client, opens(1, rev=4), published(poll(rev=1)), revoked("P", rev=1), closes(1, rev=5), 5)
+    assert client.casts == [(1.5, "P", 0), (6.5, "P", 1)]
+    assert client.skipped == ["old_rev"] * 4
+    assert state_of(client) is State.WAITING
+
+
+def test_poll_revoked_and_published_again_is_the_same_poll() -> None:
+    """The unit is (poll id, option): the same id published again is not voted a second time."""
+    client = play(Client(accepts=True), welcomed(P), 5, revoked("P"), 5, published(P), 60)
+    assert client.casts == [(1.5, "P", 0)]
+
+
+@pytest.mark.parametrize("backwards", [True, False])
+def test_accepted_vote_is_never_cast_again(*, backwards: bool) -> None:
+    """What was accepted is not cast again, over reconnects and restarts, in whatever order read."""
+    client = play(Client(accepts=True), welcomed(P), 5, OFFLINE, 1, welcomed(P), 60)
+    assert client.journal == [Remember("P", 0), Remember("P", 0, accepted=True)]
+    client.journal = client.journal[::-1] if backwards else client.journal
+    play(client, RESTART, welcomed(P), 60)
+    assert client.casts == [(1.5, "P", 0)]
+
+
+# Rule 5: delivery
+
+
+def test_vote_is_remembered_before_it_is_cast() -> None:
+    """The command to remember stands right before the vote, in one answer of the machine."""
+    client = Client()
+    client.tell(welcomed(P))
+    commands = client.wait(1.5)
+    assert commands == (Remember("P", 0), CastVote("P", 0))
+    assert client.tell(accepted("P", 0)) == (Remember("P", 0, accepted=True),)
+
+
+def test_vote_is_repeated_with_full_jitter() -> None:
+    """Without an answer: after 5 s and up to 5, 10, 20, 20 s more; only the first is remembered."""
+    client = Client(draw=lambda: 1.0, spread_s=0)
+    play(client, welcomed(P), 100)
+    assert [at for at, _, _ in client.casts] == [0.0, 10.0, 25.0, 50.0, 75.0, 100.0]
+    assert client.journal == [Remember("P", 0)]
+    at_once = play(Client(draw=lambda: 0.0), welcomed(P), 20)
+    assert [at for at, _, _ in at_once.casts] == [0.0, 5.0, 10.0, 15.0, 20.0]
+
+
+def test_repeats_never_overflow() -> None:
+    """The jitter stops to grow; days without an answer do no harm."""
+    client = play(Client(draw=lambda: 1.0, spread_s=0), welcomed(P), 50_000)
+    assert client.casts[-1][0] - client.casts[-2][0] == 25.0
+
+
+@pytest.mark.parametrize("playing", [True, False])
+def test_vote_unanswered_is_repeated_at_once_after_a_reconnect(*, playing: bool) -> None:
+    """After a reconnect there is no waiting for the timeout, while the round lasts."""
+    client = play(Client(), welcomed(P), 2, OFFLINE, 0.5)
+    client.tell(welcomed(P, *([trivia(1)] if playing else [])))
+    assert client.casts == [(1.5, "P", 0), (2.5, "P", 0)]
+
+
+def test_vote_unanswered_is_repeated_while_playing_until_the_round_is_over() -> None:
+    """Repeats go on while the trivia is open, and end with the round."""
+    client = play(Client(draw=lambda: 0.0), welcomed(P), 1, opens(1), 11, closes(1), 0)
+    client.tell(accepted("P", 1))
+    play(client, 60)
+    assert client.casts == [(0.0, "P", 0), (5.0, "P", 0), (10.0, "P", 0), (12.0, "P", 1)]
+    assert client.machine.deadline is None
+
+
+def test_late_acceptance_is_remembered() -> None:
+    """An acceptance that comes after the round, or after a restart, is still remembered."""
+    client = play(Client(), welcomed(P), 2, opens(1), closes(1))
+    play(client, RESTART, welcomed(P, *finished(1)))
+    assert client.tell(accepted("P", 0)) == (Remember("P", 0, accepted=True),)
+    assert client.machine.votes_accepted == 1
+
+
+def test_already_voted_is_accepted() -> None:
+    """A refusal that says `already_voted` says that the vote is counted."""
+    client = play(Client(), welcomed(P), 2)
+    assert client.tell(refused("P", 0, "already_voted")) == (Remember("P", 0, accepted=True),)
+    play(client, OFFLINE, welcomed(P), 60)
+    assert client.casts == [(1.5, "P", 0)]
+    assert (client.machine.votes_accepted, client.machine.votes_refused) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "reason", ["closed", "limit", "not_allowed", "unknown_element", "wrong_options"]
+)
+def test_other_refusals_are_final(reason: RefusalReason) -> None:
+    """Any other refusal ends that (poll, option), also over a reconnect; the next round is due."""
+    client = play(Client(), welcomed(P), 2)
+    assert client.tell(refused("P", 0, reason)) == ()
+    play(client, 60, OFFLINE, 1, welcomed(P), 60)
+    assert client.casts == [(1.5, "P", 0)]
+    assert (client.machine.votes_accepted, client.machine.votes_refused) == (0, 1)
+    play(client, opens(1), closes(1), 2)
+    assert client.casts[1:] == [(124.5, "P", 1)]
+
+
+def test_busy_is_repeated_when_told() -> None:
+    """`busy` with a time is repeated at that time, whatever the timeout was."""
+    for retry_after_s in (0.5, 30.0):
+        client = play(Client(), welcomed(P), 2, refused("P", 0, "busy", retry_after_s), 31)
+        assert client.casts[:2] == [(1.5, "P", 0), (2 + retry_after_s, "P", 0)]
+        assert client.machine.votes_refused == 0
+
+
+def test_busy_without_a_time_is_repeated_with_full_jitter() -> None:
+    """`busy` without a time is repeated as if the answer had been lost."""
+    client = play(Client(), welcomed(P), 2, refused("P", 0, "busy"), 12)
+    assert client.casts == [(1.5, "P", 0), (2 + 5 + 0.5 * 10, "P", 0)]
+
+
+def test_busy_with_a_time_gone_is_repeated_now() -> None:
+    """A negative time is as good as none to wait."""
+    client = play(Client(), welcomed(P), 2, refused("P", 0, "busy", -3.0))
+    assert client.casts == [(1.5, "P", 0), (2.0, "P", 0)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "acknowledges"), [(None, True), (0, True), (2, True), (10, True), (1, False)]
+)
+@pytest.mark.parametrize("busy", [True, False])
+def test_at_most_once(limit: int | None, *, acknowledges: bool, busy: bool) -> None:
+    """Where a repeat could be counted twice a vote is never repeated, whatever happens to it."""
+    show = welcomed(poll(limit=limit))
+    client = play(Client(acknowledges=acknowledges), show, 2)
+    assert client.machine.deadline is None
+    play(client, *([refused("P", 0, "busy", 1.0)] if busy else []), 60)
+    play(client, OFFLINE, 1, show, 60, RESTART, show, 60, OFFLINE, 1, show, 60)
+    assert client.casts == [(1.5, "P", 0)]
+
+
+def test_poll_that_becomes_limited_is_then_repeated() -> None:
+    """The poll as held now decides: limit 1 makes repeats safe, a higher one ends them."""
+    client = play(Client(), welcomed(poll(limit=2)), 10, ElementUpdated(P), 0)
+    assert client.casts == [(1.5, "P", 0), (10.0, "P", 0)]
+    play(client, ElementUpdated(poll(limit=2)), 60)
+    assert len(client.casts) == 2
+
+
+@pytest.mark.parametrize(
+    "answer", [accepted("P", 0), refused("P", 0, "closed"), refused("P", 0, "already_voted")]
+)
+@pytest.mark.parametrize("due", [True, False])
+def test_answers_to_what_was_not_asked_are_ignored(answer: Fact, *, due: bool) -> None:
+    """An answer to a vote that was never cast changes nothing, due or not."""
+    client = Client()
+    client.tell(welcomed(*([P] if due else [])))
+    before = held(client.machine)
+    assert client.tell(answer) == ()
+    assert held(client.machine) == before
+
+
+def test_answer_told_again_is_ignored() -> None:
+    """The second answer to a vote says nothing new."""
+    client = play(Client(), welcomed(P), 2, accepted("P", 0))
+    assert client.tell(accepted("P", 0)) == ()
+    assert client.tell(refused("P", 0, "closed")) == ()
+    assert (client.machine.votes_accepted, client.machine.votes_refused) == (1, 0)
+
+
+def test_remembered_votes_of_other_rounds_are_left_alone() -> None:
+    """What an earlier life cast for a round that is over, or to come, is not cast now."""
+    remembered = [Remember("P", 0), Remember("P", 1, accepted=True), Remember("Q", 2)]
+    client = play(Client(remembered=remembered, accepts=True), welcomed(P, *finished(2)), 5)
+    assert client.casts == [(1.5, "P", 2)]
+
+
+# Rule 6: polls
+
+
+def test_replaced_poll_is_voted_by_those_who_saw_the_round_only() -> None:
+    """A poll replaced while playing is due anew for who saw the round, and not for who did not."""
+    replaced = (revoked("A"), published(poll("B")), 5)
+    saw = play(Client(accepts=True), welcomed(A), 5, opens(1), *replaced)
+    assert saw.casts == [(1.5, "A", 0), (6.5, "B", 0)]
+    assert play(Client(accepts=True), welcomed(A, trivia(1)), 5, *replaced).casts == []
+
+
+def test_replaced_poll_leaves_no_second_vote_in_the_old() -> None:
+    """A vote due in a poll that is replaced is cast in the new one alone, and lapses."""
+    client = Client(accepts=True)
+    play(client, welcomed(A), 1, revoked("A"), published(poll("B")), 5, opens(1), closes(1), 5)
+    assert client.casts == [(2.5, "B", 0), (7.5, "B", 1)]
+    assert client.machine.votes_lapsed == 1
+
+
+def test_poll_revoked_without_successor_gives_no_vote_and_no_count() -> None:
+    """A poll revoked before its vote was cast: no vote, and no player count."""
+    client = Client(accepts=True)
+    play(client, welcomed(P), 1, results("P", {0: 4}), revoked("P"), 60)
+    assert client.casts == []
+    assert client.players == {1: None}
+    assert client.told[-1] == (1, None)
+    assert client.warned == []
+
+
+def test_poll_closed_before_the_round_gives_no_vote_and_no_count() -> None:
+    """A poll closed before round k began: no vote, no player count, and a notice in play."""
+    client = Client(accepts=True)
+    play(client, welcomed(poll(state="closed"), *finished(1), results=[results("P", {0: 4})]), 60)
+    assert client.casts == []
+    assert client.players == {1: 4, 2: None}
+    assert client.warned == []
+    client.tell(opens(2))
+    assert client.warned == ["no_poll"]
+
+
+def test_notice_comes_once_per_round_without_a_poll() -> None:
+    """The notice comes with the trivia, names its round, and comes once for each."""
+    client = play(Client(), welcomed(), 60)
+    assert client.warned == []
+    (report, notice) = client.tell(opens(1))
+    assert isinstance(report, ReportCount)
+    assert isinstance(notice, Warn)
+    assert "round 1" in notice.text
+    play(client, OFFLINE, welcomed(trivia(1)), 5, closes(1), 5)
+    assert client.warned == ["no_poll"]
+    play(client, opens(2), revoked("T2"), opens(2))
+    assert client.warned == ["no_poll", "no_poll"]
+
+
+def test_no_notice_for_a_round_that_a_poll_counts() -> None:
+    """A trivia published with an open poll brings no notice, with or without votes as yet."""
+    client = play(Client(), welcomed(P), 1, opens(1), results("P", {}), 1)
+    assert client.warned == []
+
+
+def test_no_notice_for_a_round_that_was_counted() -> None:
+    """A round whose votes are in brings no notice when the poll closes during its trivia."""
+    client = play(Client(), welcomed(P), results("P", {0: 4}), opens(1))
+    client.tell(ElementStateChanged("P", "closed"))
+    assert client.warned == []
+    assert client.players == {1: 4}
+
+
+# Rules 7 and 8: tallies, and what a count says
+
+
+def test_count_is_reported_when_number_or_round_changes() -> None:
+    """The app is told of each new number and each new round, and of nothing twice."""
+    client = play(Client(accepts=True), welcomed(P, results=[results("P", {})]))
+    play(client, results("P", {0: 2}), results("P", {0: 2}), results("P", {0: 2, 5: 9}), 5)
+    play(client, results("P", {0: 1}), opens(1), results("P", {0: 3}), closes(1))
+    play(client, results("P", {0: 3, 1: 1}), results("P", {0: 9, 1: 1}))
+    assert client.told == [(1, 0), (1, 2), (1, 3), (2, 0), (2, 1)]
+
+
+def test_votes_of_our_own_are_not_counted_locally() -> None:
+    """Only what the platform told counts: a vote accepted does not raise the number."""
+    client = play(Client(accepts=True), welcomed(P, results=[results("P", {0: 4})]), 5)
+    assert client.casts != []
+    assert client.told == [(1, 4)]
+
+
+def test_count_reported_is_the_count_of_the_round() -> None:
+    """A report carries the whole count, as it stood."""
+    client = play(Client(), welcomed(P), 0.5)
+    (report,) = client.tell(results("P", {0: 4}))
+    assert report == ReportCount(client.machine.history(0.5)[1])
+    assert isinstance(report, ReportCount)
+    assert (report.count.as_of, report.count.settled, report.count.high) == (0.5, False, None)
+
+
+def test_latest_is_the_last_report_as_it_stands_now() -> None:
+    """`latest` is None before the first report, and settles as time passes without a new one."""
+    client = Client(accepts=True)
+    assert client.machine.latest(0.0) is None
+    play(client, welcomed(P, results=[results("P", {0: 4})]))
+    early, late = client.machine.latest(0.1), client.machine.latest(4.0)
+    assert early is not None
+    assert late is not None
+    assert (early.settled, early.high, late.settled, late.high) == (False, None, True, 4)
+    assert len(client.told) == 1
+
+
+def test_told_at_is_when_results_came_last() -> None:
+    """When results of any poll were last told; None before any."""
+    client = play(Client(accepts=True), welcomed(A, B), 5)
+    assert client.machine.told_at is None
+    play(client, results("B", {}), 5, results("A", {0: 4}), 5, results("nobody", {}))
+    assert client.machine.told_at == 10.0
+
+
+def test_latest_is_none_in_a_show_without_rounds_counted() -> None:
+    """A show in which nothing was reported has no latest count."""
+    client = play(Client(), welcomed(*finished(10)), 60)
+    assert client.machine.latest(client.now) is None
+    assert client.machine.history(client.now) == {}
+
+
+def test_snapshot_of_a_latecomer_tells_the_past() -> None:
+    """Results in a snapshot count for all rounds so far."""
+    client = Client()
+    client.tell(welcomed(P, *finished(2), results=[results("P", {0: 30, 1: 20, 2: 10})]))
+    assert client.players == {1: 30, 2: 20, 3: 10}
+
+
+@pytest.mark.parametrize(
+    ("fact", "reason"),
+    [
+        (results("nobody", {}), "unknown_element"),
+        (results("P", {}, options=3), "results_length"),
+        (closes(7), "unknown_element"),
+        (FrameSkipped("malformed"), "malformed"),
+    ],
+)
+def test_what_cannot_be_used_is_skipped(fact: Fact, reason: str) -> None:
+    """What the platform tells and nobody can use is counted, and changes nothing."""
+    client = play(Client(), welcomed(P))
+    before = held(client.machine)
+    assert client.tell(fact) == (Skip(reason),)
+    assert held(client.machine) == before
+
+
+def test_results_of_other_elements_are_none_of_ours() -> None:
+    """Results of a trivia are neither counted nor skipped."""
+    client = play(Client(), welcomed(P, trivia(1)))
+    before = held(client.machine)
+    assert client.tell(results("T1", {0: 3}, options=2)) == ()
+    assert held(client.machine) == before
+
+
+def test_lagging_snapshot_changes_nothing_back() -> None:
+    """A snapshot from a lagging edge neither reopens a trivia nor steps the event back."""
+    client = play(Client(accepts=True), welcomed(poll(rev=1), event="upcoming", rev=1, event_rev=0))
+    play(client, EventStateChanged("active", 2), opens(1, rev=3), closes(1, rev=4), 5, OFFLINE)
+    lagging = welcomed(poll(rev=1), trivia(1, rev=3), event="upcoming", rev=3, event_rev=0)
+    client.tell(lagging)
+    assert state_of(client) is State.WAITING
+    assert client.machine.progress.round == 2
+
+
+# Rule 11: active
+
+
+def test_inactive_drops_the_due_vote_and_forgets_the_round() -> None:
+    """Who does not take part casts nothing; coming back while playing does not help."""
+    client = play(Client(accepts=True), welcomed(P), 1, OUT)
+    assert client.machine.deadline is None
+    assert client.machine.active is False
+    play(client, 9, opens(1), BACK, 60)
+    assert client.casts == []
+    assert client.machine.votes_lapsed == 0
+    assert client.machine.active is True
+
+
+def test_inactive_in_the_waiting_phase_does_not_see_the_round() -> None:
+    """A round that began while inactive is not seen, a poll that comes later or not."""
+    client = play(Client(accepts=True), OUT, welcomed(), 5, opens(1), BACK, published(P), 60)
+    assert client.casts == []
+
+
+def test_active_again_in_waiting_draws_anew() -> None:
+    """Coming back in the waiting phase sees the round anew, with a new draw."""
+    client = Client(draw=draws(0.5, 0.75, 0.0), acknowledges=False)
+    play(client, welcomed(P), 1, OUT, BACK, 60)
+    assert client.casts == [(3.25, "P", 0)]
+
+
+def test_cast_vote_cannot_be_recalled() -> None:
+    """Coming back does not vote a second time for what was cast before."""
+    client = play(Client(accepts=True), welcomed(P), 5, OUT, 5, BACK, 60)
+    assert client.casts == [(1.5, "P", 0)]
+
+
+def test_cast_vote_is_answered_while_inactive() -> None:
+    """An answer to a cast vote counts also while inactive."""
+    client = play(Client(), welcomed(P), 2, OUT)
+    assert client.tell(accepted("P", 0)) == (Remember("P", 0, accepted=True),)
+
+
+def test_inactive_client_still_counts() -> None:
+    """Who only watches is told the counts like everyone."""
+    client = play(Client(), OUT, welcomed(P), results("P", {0: 4}), 5)
+    assert client.told == [(1, None), (1, 4)]
+
+
+# Rule 12: start and end
+
+
+def test_nothing_is_due_before_the_event_begins() -> None:
+    """In an upcoming event nothing is due; with its start round 1 is seen."""
+    client = play(Client(accepts=True), welcomed(P, event="upcoming"), 60)
+    assert state_of(client) is State.UPCOMING
+    assert (client.casts, client.machine.deadline) == ([], None)
+    play(client, ACTIVE, 5)
+    assert client.casts == [(61.5, "P", 0)]
+
+
+def test_event_that_begins_while_a_trivia_is_open_has_no_waiting_phase() -> None:
+    """A trivia open at the start of the event is played by nobody who was counted."""
+    client = play(Client(accepts=True), welcomed(P, trivia(1), event="upcoming"), ACTIVE, 60)
+    assert state_of(client) is State.PLAYING
+    assert client.casts == []
+
+
+def test_due_votes_lapse_with_the_event() -> None:
+    """When the event is over due votes lapse, also if it becomes active again in time."""
+    client = Client(draw=draws(0.5, 0.5, 0.0), acknowledges=False)
+    play(client, welcomed(P), 1, OVER)
+    assert state_of(client) is State.ENDING
+    assert client.machine.votes_lapsed == 1
+    play(client, 1, ACTIVE, 5)
+    assert client.casts == [(3.5, "P", 0)]
+
+
+def test_ending_lasts_until_final_results() -> None:
+    """The client stays until the results of every poll are final."""
+    client = play(Client(), welcomed(A, B, *finished(1)), OVER, 5, results("A", {0: 4}))
+    play(client, results("A", {0: 5}, final=True))
+    assert state_of(client) is State.ENDING
+    play(client, results("B", {}, final=True))
+    assert state_of(client) is State.FINISHED
+    assert client.machine.deadline is None
+    assert client.players[1] == 5
+
+
+def test_ending_lasts_ten_seconds_at_most() -> None:
+    """Without final results the end comes 10 s after the event's, whatever is told meanwhile."""
+    client = play(Client(), welcomed(P), OVER)
+    assert client.machine.deadline == 10.0
+    play(client, 6, results("P", {0: 4}), OFFLINE, 2, welcomed(P, event="finished"), 1.9)
+    assert state_of(client) is State.ENDING
+    play(client, 0.1)
+    assert state_of(client) is State.FINISHED
+
+
+def test_ending_goes_on_offline() -> None:
+    """Who loses the connection while ending is finished after 10 s as well."""
+    client = play(Client(), welcomed(P), OVER, 5, OFFLINE, 4)
+    assert state_of(client) is State.OFFLINE
+    play(client, 1)
+    assert state_of(client) is State.FINISHED
+
+
+def test_ending_of_an_event_that_goes_on_is_forgotten() -> None:
+    """An event active again is not ended by the 10 s of its first end."""
+    client = play(Client(accepts=True), welcomed(P), 5, OVER, 5, ACTIVE, 60)
+    assert state_of(client) is State.WAITING
+    play(client, OVER, 9)
+    assert state_of(client) is State.ENDING
+
+
+def test_event_without_polls_is_over_at_once() -> None:
+    """Without a hidden poll there are no results to wait for."""
+    assert play(Client(), welcomed(*finished(1)), OVER).machine.state is State.FINISHED
+
+
+def test_connecting_after_the_end_tells_the_history() -> None:
+    """Who comes when all is over reads the counts, and is finished."""
+    client = Client()
+    final = results("P", {0: 4, 1: 3}, final=True)
+    play(client, welcomed(P, *finished(2), event="finished", results=[final]), 60)
+    assert state_of(client) is State.FINISHED
+    assert client.players == {1: 4, 2: 3}
+    assert client.casts == []
+
+
+def test_history_and_latest_stay_readable() -> None:
+    """After the end the counts are read as before."""
+    client = play(Client(accepts=True), welcomed(P), results("P", {0: 4}), opens(1), OVER, 60)
+    assert state_of(client) is State.FINISHED
+    latest = client.machine.latest(client.now)
+    assert latest is not None
+    assert (latest.round, latest.players, latest.settled) == (1, 4, True)
+    assert client.players == {1: 4}
+
+
+def test_finished_is_finished() -> None:
+    """Nothing that comes after the end is looked at."""
+    client = play(Client(), welcomed(P), OVER, 60)
+    before = held(client.machine)
+    play(client, ACTIVE, welcomed(P), OFFLINE, results("P", {0: 1}), closes(1), OUT, 60)
+    assert held(client.machine) == before
+
+
+@pytest.mark.parametrize("mode", ["close", "event_end", "never", "manual"])
+def test_hidden_results_bring_one_notice(mode: str) -> None:
+    """Results that the reveal mode hides: votes are cast, no player count, and one notice."""
+    hidden = poll(reveal=mode)
+    client = play(Client(accepts=True), welcomed(hidden), 5, opens(1), closes(1), 5, opens(2))
+    play(client, OFFLINE, welcomed(hidden, *finished(1), trivia(2)), 5)
+    assert client.casts == [(1.5, "P", 0), (6.5, "P", 1)]
+    assert client.players == {1: None, 2: None}
+    (notice,) = [c for _, c in client.log if isinstance(c, Warn)]
+    assert notice.kind == "results_hidden"
+    assert repr(mode) in notice.text
+
+
+@pytest.mark.parametrize("mode", ["vote", None])
+def test_visible_results_bring_no_notice(mode: str | None) -> None:
+    """The mode that reveals, or a transport that does not tell the mode, brings no notice."""
+    assert play(Client(accepts=True), welcomed(poll(reveal=mode)), 5, opens(1), 5).warned == []
+
+
+# The machine's face
+
+
+@pytest.mark.parametrize("event", ["upcoming", "active", "finished"])
+@pytest.mark.parametrize("connected", [True, False])
+def test_waking_early_changes_nothing(event: EventState, *, connected: bool) -> None:
+    """A wake before the deadline is a no-op: nothing is asked for, nothing held changes."""
+    client = play(Client(), welcomed(P, event=event), 1, *([] if connected else [OFFLINE]))
+    before, deadline = held(client.machine), client.machine.deadline
+    for now in (1.0, 1.25, 1.49):
+        assert client.machine.wake(now) == ()
+        assert client.machine.receive(TimePassed(), now) == ()
+        assert held(client.machine) == before
+    assert client.machine.deadline == deadline
+
+
+def test_waking_late_does_no_harm() -> None:
+    """A wake long after the deadline casts once."""
+    machine = Machine(draw=lambda: 0.5, acknowledges=False)
+    machine.receive(welcomed(P), 0.0)
+    assert machine.wake(1000.0) == (Remember("P", 0), CastVote("P", 0))
+    assert machine.wake(2000.0) == ()
+
+
+def test_event_fields_are_not_the_machines() -> None:
+    """Fields of the event change nothing."""
+    client = play(Client(), welcomed(P), 1)
+    before = held(client.machine)
+    assert client.tell(EventUpdated({"x": 1}, rev=9)) == ()
+    assert held(client.machine) == before
+
+
+@pytest.mark.parametrize("nonsense", [None, "welcomed", 7, Fact, P, CastVote("P", 0), Disconnected])
+@pytest.mark.parametrize("event", [None, "active", "finished"])
+def test_what_is_no_fact_is_misuse(nonsense: Any, event: EventState | None) -> None:
+    """A call with something that is no fact raises, and nothing happens."""
+    client = play(Client(), *([] if event is None else [welcomed(P, event=event)]), 60)
+    before = held(client.machine)
+    with pytest.raises(MisuseError, match="is no fact"):
+        client.machine.receive(nonsense, client.now)
+    assert held(client.machine) == before
+
+
+def test_machines_with_the_same_draws_do_the_same() -> None:
+    """All that a machine does follows from facts, times and draws."""
+
+    def logged() -> list[tuple[float, Command]]:
+        numbers = count()
+        client = Client(draw=lambda: next(numbers) * 0.618 % 1)
+        play(client, welcomed(A, B), 9, opens(1), 9, OFFLINE, 9, welcomed(A, B, *finished(1)), 40)
+        return client.log
+
+    assert logged() == logged()
+    assert len(logged()) > 4
+
+
+@pytest.mark.parametrize("options", [2, 4])
+def test_options_changed_on_air_do_not_crash(options: int) -> None:
+    """A poll whose options are changed after results were told never makes the app crash."""
+    client = play(Client(accepts=True), welcomed(poll(options=3), *finished(2)), 5)
+    play(client, results("P", {1: 4, 2: 3}, options=3), opens(3), closes(3))
+    client.tell(ElementUpdated(poll(options=options)))
+    assert client.players[2] == 4
+    client.tell(results("P", {1: 4}, options=options, final=True))
+    assert client.players[2] == 4
