@@ -1,0 +1,227 @@
+"""Who the player is and what was voted: in memory, or in one small file that outlives the app.
+
+A vote is written down before it is handed over, so that a restarted app never casts it twice
+(rule 5). The standard library is enough: JSON, replaced atomically and synced to the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias
+
+from .commands import Remember
+from .errors import JournalError
+
+__all__ = ["MEMORY", "FileJournal", "Journal", "JournalLike", "MemoryJournal", "open_journal"]
+
+logger = logging.getLogger(__name__)
+
+_FORMAT: Final = 1
+
+
+class Journal(Protocol):
+    """What a counter needs to remember; anything with these three may be passed as `journal=`.
+
+    For example:
+
+    ```python
+    class Shelf:
+        player_id = "0f9ab3c2d4e5f60718293a4b5c6d7e8f"
+
+        def recall(self, event_id: str) -> tuple[commands.Remember, ...]:
+            return tuple(database.votes(event_id))
+
+        def remember(self, event_id: str, vote: commands.Remember) -> None:
+            database.store(event_id, vote)  # durable when this returns
+    ```
+    """
+
+    @property
+    def player_id(self) -> str:
+        """The player's id: 128 random bits in hexadecimal, made once, sent to nobody else."""
+        ...
+
+    def recall(self, event_id: str) -> tuple[Remember, ...]:
+        """What was remembered of the votes in an event."""
+        ...
+
+    def remember(self, event_id: str, vote: Remember) -> None:
+        """Write down how far a vote is; returns when a crash could no longer undo it.
+
+        Raises OSError when it cannot be written: the vote is then not handed over.
+        """
+        ...
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)
+
+
+class MemoryJournal:
+    """Remembers for as long as it lives; a restarted process is a new player.
+
+    Hand the same one to two counters, one after the other, to rehearse a restart.
+
+    For example:
+
+    ```python
+    journal = MemoryJournal()
+    for _ in range(2):
+        async with PollCounter(url, event_id="...", journal=journal) as counter:
+            ...
+    ```
+    """
+
+    def __init__(self) -> None:
+        self.player_id: str = _new_id()
+        self._votes: dict[str, dict[tuple[str, int], bool]] = {}
+
+    def recall(self, event_id: str) -> tuple[Remember, ...]:
+        """What was remembered of the votes in an event."""
+        votes = self._votes.get(event_id, {})
+        return tuple(Remember(*key, accepted) for key, accepted in votes.items())
+
+    def remember(self, event_id: str, vote: Remember) -> None:
+        """Keep how far a vote is."""
+        self._votes.setdefault(event_id, {})[vote.poll_id, vote.option] = vote.accepted
+
+
+class Memory(Enum):
+    """The type of `MEMORY`."""
+
+    MEMORY = "memory"
+
+
+MEMORY: Final = Memory.MEMORY
+"""Pass as `journal=` to remember nothing beyond the counter's own life.
+
+An app that restarts is then a new player, and may be counted twice.
+"""
+
+
+class FileJournal:
+    """Remembers in one JSON file.
+
+    Args:
+        path: the file; made when missing, in a folder that exists.
+
+    A file that cannot be read as a journal is set aside under another name, with a warning, and
+    a new one begun. Raises `JournalError` when the file cannot be made.
+
+    For example:
+
+    ```python
+    PollCounter(url, event_id="...", journal=FileJournal("player.json"))  # or just the path
+    ```
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.player_id: str = _new_id()
+        self._events: dict[str, dict[tuple[str, int], bool]] = {}
+        self._lock = threading.Lock()  # it is written from the threads of several counters
+        try:
+            held = self.path.read_bytes()
+        except FileNotFoundError:
+            held = b""
+        except OSError as error:
+            raise JournalError(f"the journal {self.path} cannot be read: {error}") from error
+        if held:
+            try:
+                self.player_id, self._events = _read(held)
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                self._begin(set_aside=True)
+        else:
+            self._begin(set_aside=False)
+
+    def _begin(self, *, set_aside: bool) -> None:
+        """Write a new journal; raises JournalError."""
+        try:
+            if set_aside:
+                self._set_aside()
+            self._write()
+        except OSError as error:
+            raise JournalError(
+                f"the journal {self.path} cannot be written: {error}; name a file in a folder "
+                "that exists and may be written, or pass journal=MEMORY"
+            ) from error
+
+    def recall(self, event_id: str) -> tuple[Remember, ...]:
+        """What was remembered of the votes in an event."""
+        votes = self._events.get(event_id, {})
+        return tuple(Remember(*key, accepted) for key, accepted in votes.items())
+
+    def remember(self, event_id: str, vote: Remember) -> None:
+        """Write down how far a vote is, and wait until it is on the disk."""
+        with self._lock:
+            self._events.setdefault(event_id, {})[vote.poll_id, vote.option] = vote.accepted
+            self._write()
+
+    def _set_aside(self) -> None:
+        aside = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}.broken")
+        self.path.replace(aside)
+        logger.warning(
+            "the journal %s cannot be read and is set aside as %s; this app is a new player now "
+            "and may be counted twice in the present round",
+            self.path,
+            aside.name,
+        )
+
+    def _write(self) -> None:
+        events = {event: _packed(votes) for event, votes in self._events.items()}
+        text = json.dumps({"format": _FORMAT, "player_id": self.player_id, "events": events})
+        temporary = self.path.with_name(self.path.name + ".new")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path)
+        if os.name == "posix":  # pragma: no branch - elsewhere a folder cannot be opened
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+
+def _packed(votes: dict[tuple[str, int], bool]) -> dict[str, dict[str, str]]:
+    polls: dict[str, dict[str, str]] = {}
+    for (poll_id, option), accepted in votes.items():
+        polls.setdefault(poll_id, {})[str(option)] = "accepted" if accepted else "cast"
+    return polls
+
+
+def _read(text: bytes) -> tuple[str, dict[str, dict[tuple[str, int], bool]]]:
+    """Read a journal; raises ValueError, TypeError, KeyError or AttributeError if it is none."""
+    held: Any = json.loads(text)
+    player_id: Any = held["player_id"]
+    if held["format"] != _FORMAT or len(bytes.fromhex(player_id)) != 16:  # noqa: PLR2004 - 128 bits
+        raise ValueError("another format")
+    events = {str(event): dict(_unpacked(polls)) for event, polls in held["events"].items()}
+    return player_id, events
+
+
+def _unpacked(polls: dict[str, dict[str, str]]) -> Iterator[tuple[tuple[str, int], bool]]:
+    for poll_id, options in polls.items():
+        for option, stage in options.items():
+            if stage not in {"cast", "accepted"} or not option.isdecimal():
+                raise ValueError("another format")
+            yield (poll_id, int(option)), stage == "accepted"
+
+
+JournalLike: TypeAlias = str | os.PathLike[str] | Journal | Memory
+"""What may be passed as `journal=`: a path, a journal, or MEMORY."""
+
+
+def open_journal(journal: JournalLike) -> Journal:
+    """Open what was passed as `journal=`."""
+    if isinstance(journal, Memory):
+        return MemoryJournal()
+    return FileJournal(journal) if isinstance(journal, str | os.PathLike) else journal

@@ -1,0 +1,253 @@
+"""How facts reach a counter and votes leave it: the seam, and the live channel over WebSocket.
+
+Another platform is one more `Transport`: a few dozen lines that turn its messages into facts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import random
+import ssl as ssl_module
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidURI
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from .commands import CastVote
+from .errors import MisuseError
+from .facts import Disconnected, Fact, FrameSkipped, Welcomed
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["Transport", "WebSocketTransport", "full_jitter"]
+
+logger = logging.getLogger(__name__)
+
+CLOSE_S = 1.0
+"""How long a server may take to say goodbye."""
+WRONG_PEER = 1002
+"""The close code for a peer that does not speak the live channel (RFC 6455: protocol error)."""
+
+
+class Transport(Protocol):
+    """Brings facts from a platform to one counter, and its votes to the platform.
+
+    For example:
+
+    ```python
+    class MyPlatform:
+        acknowledges = False
+
+        async def facts(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
+            async for message in my_sdk.subscribe(event_id):
+                yield as_fact(message)
+
+        async def send(self, vote: CastVote) -> None:
+            await my_sdk.answer(vote.poll_id, vote.option)
+
+    PollCounter(transport=MyPlatform(), event_id="...", journal="player.json")
+    ```
+    """
+
+    acknowledges: bool
+    """Whether the platform tells if an answer was accepted; if not, no vote is ever repeated."""
+
+    def facts(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
+        """Connect, and reconnect for ever; give every fact as it comes.
+
+        The first fact of a connection is `Welcomed`, a snapshot; a lost one ends with
+        `Disconnected`. Closing the generator closes the connection. `player_id` is the same
+        over restarts, so that the platform can refuse a second vote.
+        """
+        ...
+
+    async def send(self, vote: CastVote) -> None:
+        """Hand a vote to the platform; may raise whatever it likes, the vote counts as cast."""
+        ...
+
+
+def full_jitter(
+    attempt: int, *, first_s: float, cap_s: float, draw: Callable[[], float] = random.random
+) -> float:
+    """The seconds to wait before a reconnect: uniform on [0, min(cap, first * 2^attempt)].
+
+    The first of a row (`attempt` 0) is uniform on [0, first]. Full jitter spreads the crowd that
+    a restarted server would otherwise meet all at once; see "Exponential Backoff And Jitter",
+    AWS Architecture Blog, 2015.
+    """
+    return draw() * min(max(cap_s, first_s), first_s * 2.0 ** min(attempt, 32))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class WebSocketTransport:
+    """The live channel: subprotocol `poll-counter.v1`, one JSON object per text frame.
+
+    Args:
+        url: `wss://...`; plain `ws://` reaches loopback only, unless `allow_plain`.
+        ssl: a TLS context, for an own certificate authority; verified defaults else.
+        allow_plain: allow `ws://` to other hosts: anybody on the way can read and vote.
+        max_frame_bytes: a longer frame ends the connection.
+        welcome_timeout_s: how long a server may take to answer `hello`.
+        reconnect_first_s: the first reconnect is delayed uniformly on [0, this], the n-th on
+            [0, this * 2^n].
+        reconnect_cap_s: the most that the doubling leads to.
+
+    Raises `MisuseError` for a URL that cannot work.
+
+    For example:
+
+    ```python
+    transport = WebSocketTransport("wss://live.example/show", reconnect_cap_s=60.0)
+    PollCounter(transport=transport, event_id="...", journal="player.json")
+    ```
+    """
+
+    acknowledges = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ssl: ssl_module.SSLContext | None = None,
+        allow_plain: bool = False,
+        max_frame_bytes: int = 2**20,
+        welcome_timeout_s: float = 10.0,
+        reconnect_first_s: float = 5.0,
+        reconnect_cap_s: float = 20.0,
+    ) -> None:
+        try:
+            parsed = parse_uri(url)
+        except (InvalidURI, ValueError) as error:
+            raise MisuseError(
+                f"{url!r} is no WebSocket address ({error}); pass one such as 'wss://host/path'"
+            ) from error
+        loopback = _is_loopback(parsed.host)
+        if not parsed.secure and not (loopback or allow_plain):
+            raise MisuseError(
+                f"ws:// is not encrypted, and {parsed.host} is not this machine; use wss://, or "
+                "pass allow_plain=True where the network between can be trusted"
+            )
+        if ssl is not None and not parsed.secure:
+            raise MisuseError("ws:// is not encrypted, so ssl= has no use; make it wss://")
+        self.url = url
+        self._host = parsed.host  # for the log: an address may carry a token
+        self._ssl = ssl
+        self._proxy: Literal[True] | None = None if loopback else True
+        self._max_frame_bytes = max_frame_bytes
+        self._welcome_timeout_s = welcome_timeout_s
+        self._reconnect_first_s = reconnect_first_s
+        self._reconnect_cap_s = reconnect_cap_s
+        self._connection: ClientConnection | None = None
+        self._answers = 0
+        self._said: set[str] = set()
+        self._retry_after_s = 0.0
+
+    async def facts(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
+        """Connect, and reconnect for ever with full jitter; give every fact as it comes."""
+        attempt = 0
+        while True:
+            try:
+                async with aclosing(self._one_connection(event_id, player_id)) as facts:
+                    async for fact in facts:
+                        if isinstance(fact, Welcomed):
+                            attempt = 0
+                        yield fact
+            except Exception as error:  # noqa: BLE001 - whatever breaks a connection, the next may work
+                logger.debug("no connection to %s: %r", self._host, error)
+            yield Disconnected()
+            delay_s = full_jitter(
+                attempt, first_s=self._reconnect_first_s, cap_s=self._reconnect_cap_s
+            )
+            attempt += 1
+            delay_s, self._retry_after_s = delay_s + self._retry_after_s, 0.0
+            logger.debug("connecting to %s again in %.1f s", self._host, delay_s)
+            await asyncio.sleep(delay_s)
+
+    async def send(self, vote: CastVote) -> None:
+        """Send an answer; raises ConnectionError when there is no connection."""
+        if self._connection is None:
+            raise ConnectionError("not connected")
+        self._answers += 1
+        wire = _wire()
+        answer = wire.Answer(id=str(self._answers), element=vote.poll_id, options=[vote.option])
+        await self._connection.send(wire.encode(answer))
+
+    async def _one_connection(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
+        wire = _wire()
+        tls: dict[str, Any] = {} if self._ssl is None else {"ssl": self._ssl}
+        connection = await connect(
+            self.url,
+            subprotocols=[Subprotocol(wire.SUBPROTOCOL)],
+            compression=None,  # a frame is some hundred bytes, a compressor a hundred kilobytes
+            proxy=self._proxy,
+            max_size=self._max_frame_bytes,
+            close_timeout=CLOSE_S,
+            **tls,
+        )
+        try:
+            if connection.subprotocol != wire.SUBPROTOCOL:
+                await connection.close(WRONG_PEER, "speak " + wire.SUBPROTOCOL)
+                yield FrameSkipped("wrong_subprotocol")
+                return
+            await connection.send(wire.encode(wire.Hello(event=event_id, user=player_id)))
+            self._connection = connection
+            async with aclosing(self._told(connection, event_id)) as facts:
+                async for fact in facts:
+                    yield fact
+        finally:
+            self._connection = None
+            try:
+                await connection.close()
+            finally:  # also when cancelled while the server takes its time to say goodbye
+                connection.transport.abort()
+
+    async def _told(
+        self, connection: ClientConnection, event_id: str
+    ) -> AsyncGenerator[Fact, None]:
+        """Read what the server tells; the welcome has to come in time."""
+        wire = _wire()
+        welcome_by: float | None = asyncio.get_running_loop().time() + self._welcome_timeout_s
+        while True:
+            async with asyncio.timeout_at(welcome_by):
+                frame = await connection.recv()
+            for told in wire.decode_server(frame):
+                if isinstance(told, wire.RetryAfter):
+                    self._retry_after_s = told.seconds
+                elif isinstance(told, wire.Error):
+                    self._log_error(told.code, told.message)
+                elif isinstance(told, Welcomed) and told.event_id != event_id:
+                    await connection.close(WRONG_PEER, "welcome for another event")
+                    yield FrameSkipped("wrong_event")
+                    return
+                else:
+                    if isinstance(told, Welcomed):
+                        welcome_by = None
+                    yield told
+
+    def _log_error(self, code: str, message: str) -> None:
+        """Log what the server says is wrong: once where somebody can mend it, then quietly."""
+        level = logging.DEBUG if code in self._said else logging.WARNING
+        self._said.add(code)
+        logger.log(level, "the server says: %s (%s)", message, code)
+
+
+def _wire() -> ModuleType:
+    """The wire models: imported with the first connection, for they take as long as the rest."""
+    from . import wire  # noqa: PLC0415 - keeps `import poll_counter` quick
+
+    return wire
