@@ -1,0 +1,170 @@
+"""What a run prints: the live table, the table of rounds, the verdict, or one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .checks import Row, Violation
+from .scenario import Scenario
+
+__all__ = ["CrowdReport", "Report", "live_table", "options_line", "print_crowd", "print_report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of a run."""
+
+    scenario: Scenario
+    rows: list[Row]
+    violations: list[Violation]
+    votes_sent: int
+    votes_accepted: int
+    reconnects: int
+    wall_s: float
+    """How long the show took, in seconds, the arrival of the crowd included."""
+    freshness_ms: Mapping[str, float] | None
+    """From a vote's acceptance to the count that includes it at a client."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all checks held."""
+        return not self.violations
+
+    def as_json(self) -> str:
+        """One JSON object, for scripts."""
+        fresh = self.freshness_ms
+        content: dict[str, Any] = {
+            "ok": self.ok,
+            "mode": "sockets",
+            "seed": self.scenario.seed,
+            "players": self.scenario.players,
+            "rounds": [row._asdict() for row in self.rows],
+            "violations": [violation._asdict() for violation in self.violations],
+            "votes_sent": self.votes_sent,
+            "votes_accepted": self.votes_accepted,
+            "reconnects": self.reconnects,
+            "wall_s": round(self.wall_s, 3),
+            "freshness_ms": fresh and {name: round(ms, 1) for name, ms in fresh.items()},
+        }
+        return json.dumps(content)
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdReport:
+    """What a crowd saw of somebody else's show; only the platform knows the truth of that."""
+
+    counts: Mapping[int, int]
+    """Round -> players, as every observer that stayed to the end holds them."""
+    violations: list[Violation]
+    stats: Mapping[str, int]
+    """`players`, `votes_sent`, `votes_accepted`, `reconnects`."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all checks held."""
+        return not self.violations
+
+    def as_json(self) -> str:
+        """One JSON object, for scripts."""
+        content: dict[str, Any] = {
+            "ok": self.ok,
+            "mode": "crowd",
+            "rounds": [{"round": r, "counted": n} for r, n in self.counts.items()],
+            "violations": [violation._asdict() for violation in self.violations],
+            **self.stats,
+        }
+        return json.dumps(content)
+
+
+def options_line(scenario: Scenario) -> str:
+    """The command line that runs this scenario again."""
+    options = {
+        "players": scenario.players,
+        "rounds": scenario.rounds,
+        "seed": scenario.seed,
+        "round-time": scenario.round_time,
+        "leave": scenario.leave,
+        "drop": scenario.drop,
+        "late": scenario.late,
+    }
+    shown = " ".join(f"--{name} {str(value).removesuffix('.0')}" for name, value in options.items())
+    return f"python -m simulator {shown}"
+
+
+def live_table(
+    *, phase: str, elapsed_s: float, total_s: float, connected: int, votes: int, counts: list[str]
+) -> Table:
+    """The table that is shown while a show goes on.
+
+    Args:
+        phase: what is going on.
+        elapsed_s: seconds since the show began.
+        total_s: seconds that it takes.
+        connected: players connected now.
+        votes: votes accepted so far.
+        counts: what an observer reads, one text per round so far.
+    """
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(justify="right", style="dim")
+    table.add_column()
+    share = min(1.0, max(0.0, elapsed_s / total_s)) if total_s else 1.0
+    table.add_row("show", Text("#" * round(30 * share) + "-" * (30 - round(30 * share))))
+    table.add_row("", f"{phase}, {max(0.0, elapsed_s):.0f} of {total_s:.0f} s")
+    table.add_row("connected", f"{connected:,}")
+    table.add_row("votes", f"{votes:,}")
+    table.add_row("players", " ".join(counts) or "-")
+    return table
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print the table of rounds, what was broken, and the verdict."""
+    table = Table(box=None, header_style="bold")
+    for heading in ("round", "must", "may", "counted", "shown", "difference"):
+        table.add_column(heading, justify="right")
+    for row in report.rows:
+        figures = (row.must, row.may, row.counted, row.shown, row.difference)
+        style = "red" if row.difference else ""
+        table.add_row(str(row.round), *(f"{figure:,}" for figure in figures), style=style)
+    console.print(table)
+    console.print()
+    for violation in report.violations:
+        console.print(f"round {violation.round}: broken: {violation.rule}", style="red")
+        console.print(f"    {violation.text}")
+    console.print(
+        f"{report.votes_accepted:,} votes accepted of {report.votes_sent:,} sent, "
+        f"{report.reconnects:,} reconnects, {report.wall_s:.1f} s"
+    )
+    if report.freshness_ms is not None:
+        p50, p99 = (report.freshness_ms[name] for name in ("p50", "p99"))
+        console.print(
+            f"a vote is in the count that players read after {p50:.0f} ms, p99 {p99:.0f} ms"
+        )
+    if report.ok:
+        console.print("OK: every round is counted right", style="bold green")
+    else:
+        rounds = sorted({violation.round for violation in report.violations})
+        told = ", ".join(map(str, rounds))
+        console.print(f"FAILED in round {told}; run it again with", style="bold red")
+        console.print(f"    {options_line(report.scenario)}", soft_wrap=True)
+
+
+def print_crowd(report: CrowdReport, console: Console) -> None:
+    """Print what a crowd saw."""
+    table = Table(box=None, header_style="bold")
+    table.add_column("round", justify="right")
+    table.add_column("players counted", justify="right")
+    for round_, players in report.counts.items():
+        table.add_row(str(round_), f"{players:,}")
+    console.print(table)
+    for violation in report.violations:
+        console.print(f"round {violation.round}: broken: {violation.rule}", style="red")
+        console.print(f"    {violation.text}")
+    told = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in report.stats.items())
+    console.print(told)

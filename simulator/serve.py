@@ -1,0 +1,194 @@
+"""For one's own app: a platform that stays up, and a crowd that goes to a platform.
+
+`serve_show` keeps the emulator up with a show that starts on a key press; `join_show` drives a
+crowd against it, or against anything that speaks the live channel, from another terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.table import Table
+
+from poll_counter import MisuseError
+
+from .checks import check_observers
+from .emulator import Emulator
+from .host import prepare, run_show
+from .report import CrowdReport
+from .scenario import Scenario
+from .server import LiveServer
+from .sockets import ARRIVAL_TIMEOUT_S, RESULTS_INTERVAL_S, end_task, show_progress
+from .swarm import Swarm
+
+__all__ = ["EVENT_ID", "check_host", "join_show", "serve_show"]
+
+EVENT_ID = "demo"
+"""The event that `serve` runs."""
+
+
+def check_host(url: str, allowed: Collection[str]) -> None:
+    """Refuse to send a crowd anywhere but to this machine, a private network, or where told.
+
+    Raises `MisuseError` with what to do.
+    """
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError as error:
+        raise MisuseError(f"{url!r} is no address: {error}") from error
+    if host in {"localhost", *(name.lower() for name in allowed)}:
+        return
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        near = False
+    else:
+        near = address.is_loopback or address.is_private
+    if not near:
+        raise MisuseError(
+            f"a crowd goes to loopback and private addresses only, and {host or url!r} is none; if "
+            f"that platform is yours to load, add --allow-host {host or 'HOST'}"
+        )
+
+
+@asynccontextmanager
+async def _stop_signals() -> AsyncGenerator[asyncio.Event, None]:
+    """Give an event that SIGINT and SIGTERM set, instead of breaking the program off."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C breaks off
+        for number in signals:
+            loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        with contextlib.suppress(NotImplementedError):
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+
+def _key_press() -> asyncio.Event:
+    """Give an event that Enter sets; a thread waits for it, as not every input can be polled."""
+    loop, pressed = asyncio.get_running_loop(), asyncio.Event()
+
+    def wait() -> None:
+        if sys.stdin is not None and os.read(sys.stdin.fileno(), 1):
+            with contextlib.suppress(RuntimeError):  # the program has ended meanwhile
+                loop.call_soon_threadsafe(pressed.set)
+
+    threading.Thread(target=wait, name="key press", daemon=True).start()
+    return pressed
+
+
+async def _first(*waits: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def serve_show(
+    scenario: Scenario, *, port: int, autostart: bool, as_json: bool, console: Console
+) -> None:
+    """Keep the platform up until SIGINT or SIGTERM; run one show, with a crowd if one is asked for.
+
+    Args:
+        scenario: the show, and the crowd to attach.
+        port: where to listen on loopback; 0 for any that is free.
+        autostart: start the show as soon as the crowd is in, instead of on a key press.
+        as_json: print one line of JSON with what a client needs, once ready.
+        console: where everything else is printed.
+
+    Raises OSError when the port is taken.
+    """
+    emulator = Emulator(results_interval_s=RESULTS_INTERVAL_S)
+    show = prepare(emulator, scenario, EVENT_ID)
+    async with AsyncExitStack() as stack:
+        stop = await stack.enter_async_context(_stop_signals())
+        server = await stack.enter_async_context(LiveServer(emulator, port=port))
+        if as_json:
+            print(json.dumps({"live_url": server.url, "event_id": EVENT_ID}), flush=True)
+        console.print(f"live channel: {server.url}  event: {EVENT_ID}  (Ctrl-C stops)")
+        swarm = Swarm(server.url, EVENT_ID, scenario)
+        crowd = asyncio.create_task(swarm.run())
+        stack.push_async_callback(end_task, crowd)
+        if not autostart:
+            console.print(f"press Enter to start the show of {scenario.rounds} rounds")
+            await _first(stop, _key_press())
+        await _first(stop, swarm.arrived)
+        if not stop.is_set():
+            console.print(f"the show is on, for {scenario.show_s:.0f} s")
+            playing = asyncio.create_task(run_show(server, show, scenario, began=swarm.begin))
+            stack.push_async_callback(end_task, playing)
+            playing.add_done_callback(lambda _: console.print("the show is over (Ctrl-C stops)"))
+        await stop.wait()
+        console.print("stopped")
+
+
+async def join_show(
+    scenario: Scenario,
+    url: str,
+    event_id: str,
+    show_live: Callable[[Table], object] | None = None,
+) -> CrowdReport:
+    """Drive a crowd against a platform until the event ends, or SIGINT or SIGTERM.
+
+    Args:
+        scenario: how many players, and what happens to them.
+        url: the platform's live channel; see `check_host`.
+        event_id: the event.
+        show_live: takes the live table, four times a second.
+
+    Raises `MisuseError` when the crowd cannot get in.
+    """
+    swarm = Swarm(url, event_id, scenario)
+
+    def votes() -> int:
+        return sum(player.counter.stats().votes_accepted for player in swarm.players)
+
+    async with AsyncExitStack() as stack:
+        stop = await stack.enter_async_context(_stop_signals())
+        crowd = asyncio.create_task(swarm.run())
+        stack.push_async_callback(end_task, crowd)
+        if show_live is not None:
+            live = asyncio.create_task(show_progress(swarm, votes, show_live))
+            stack.push_async_callback(end_task, live)
+        try:
+            async with asyncio.timeout(scenario.arrive_s + ARRIVAL_TIMEOUT_S):
+                await _first(stop, swarm.arrived)
+        except TimeoutError:
+            raise MisuseError(
+                f"after {scenario.arrive_s + ARRIVAL_TIMEOUT_S:.0f} s {swarm.connected} players "
+                f"are in at {url}; is the platform up, and is there an event {event_id!r}?"
+            ) from None
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([crowd, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        observations = [player.observation() for player in swarm.players]
+    counts: dict[int, int] = {}
+    for observation in observations:
+        for round_, count in observation.counts.items():
+            if observation.connected and count.players is not None:
+                counts[round_] = min(count.players, counts.get(round_, count.players))
+    stats = [player.counter.stats() for player in swarm.players]
+    totals = {
+        "players": len(swarm.players),
+        "votes_sent": sum(s.votes_sent for s in stats),
+        "votes_accepted": sum(s.votes_accepted for s in stats),
+        "reconnects": sum(s.reconnects for s in stats),
+    }
+    return CrowdReport(counts, check_observers(observations), totals)

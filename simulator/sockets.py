@@ -1,0 +1,102 @@
+"""A run on real sockets: platform, host and crowd in one process, from scenario to report."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+
+from rich.table import Table
+
+from .checks import check, freshness_ms
+from .emulator import Emulator, Entry
+from .host import prepare, run_show
+from .report import Report, live_table
+from .scenario import Scenario
+from .server import LiveServer
+from .swarm import Swarm, TransportFactory, make_transport
+
+__all__ = ["ARRIVAL_TIMEOUT_S", "RESULTS_INTERVAL_S", "end_task", "run_sockets", "show_progress"]
+
+RESULTS_INTERVAL_S = 0.25
+"""Results are told at most four times a second."""
+ARRIVAL_TIMEOUT_S = 60.0
+"""A crowd that is not in after this, beyond its arrival time, ends the run."""
+FAREWELL_S = 15.0
+"""How long the clients may take to leave a finished event."""
+
+
+async def run_sockets(
+    scenario: Scenario,
+    make_transport: TransportFactory = make_transport,
+    show_live: Callable[[Table], object] | None = None,
+) -> Report:
+    """Run a whole show with its crowd on loopback, and check the counts.
+
+    Args:
+        scenario: the show and its crowd.
+        make_transport: makes a player's transport; test doubles go in here.
+        show_live: takes the live table, four times a second.
+    """
+    log: list[Entry] = []
+    emulator = Emulator(results_interval_s=RESULTS_INTERVAL_S, log=log)
+    show = prepare(emulator, scenario, "show")
+
+    def votes() -> int:
+        return sum(sum(emulator.votes(poll)) for poll in show.polls)
+
+    started = time.monotonic()
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(LiveServer(emulator))
+        swarm = Swarm(server.url, show.event_id, scenario, make_transport)
+        crowd = asyncio.create_task(swarm.run())
+        stack.push_async_callback(end_task, crowd)
+        if show_live is not None:
+            live = asyncio.create_task(show_progress(swarm, votes, show_live))
+            stack.push_async_callback(end_task, live)
+        async with asyncio.timeout(scenario.arrive_s + ARRIVAL_TIMEOUT_S):
+            await swarm.arrived.wait()
+        await run_show(server, show, scenario, began=swarm.begin)
+        await asyncio.wait([crowd], timeout=FAREWELL_S)
+        if crowd.done():
+            crowd.result()  # a mistake in the crowd is not to be mistaken for a silent one
+    wall_s = time.monotonic() - started
+    observations = [player.observation() for player in swarm.players]
+    rows, violations = check(scenario, log, show.polls, show.trivia, observations)
+    stats = [player.counter.stats() for player in swarm.players]
+    return Report(
+        scenario=scenario,
+        rows=rows,
+        violations=violations,
+        votes_sent=sum(s.votes_sent for s in stats),
+        votes_accepted=sum(entry.kind == "accepted" for entry in log),
+        reconnects=sum(s.reconnects for s in stats),
+        wall_s=wall_s,
+        freshness_ms=freshness_ms(log, show.polls, observations),
+    )
+
+
+async def end_task(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it is gone."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def show_progress(
+    swarm: Swarm, votes: Callable[[], int], show_live: Callable[[Table], object]
+) -> None:
+    """Show the live table until cancelled; `votes` tells how many are accepted so far."""
+    while True:
+        show_live(
+            live_table(
+                phase=swarm.phase,
+                elapsed_s=swarm.elapsed_s,
+                total_s=swarm.scenario.show_s,
+                connected=swarm.connected,
+                votes=votes(),
+                counts=swarm.counts,
+            )
+        )
+        await asyncio.sleep(RESULTS_INTERVAL_S)

@@ -1,0 +1,376 @@
+"""Who may import whom: the floors of both packages, read from the source with `ast`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("poll_counter", "simulator")
+
+FLOORS = (
+    # poll_counter, from the ground up: a module imports from the floors below its own
+    ("poll_counter.errors", "poll_counter.elements"),
+    ("poll_counter.rounds",),
+    ("poll_counter.counts",),
+    ("poll_counter.facts", "poll_counter.commands"),
+    ("poll_counter.machine",),
+    ("poll_counter.wire", "poll_counter.journal"),
+    ("poll_counter.transport",),
+    ("poll_counter.client",),
+    ("poll_counter.sync", "poll_counter.testing"),
+    ("poll_counter",),
+    # simulator
+    ("simulator", "simulator.scenario"),
+    ("simulator.emulator",),
+    ("simulator.checks", "simulator.server"),
+    ("simulator.host", "simulator.swarm", "simulator.report"),
+    ("simulator.sockets",),
+    ("simulator.serve",),
+    ("simulator.__main__",),
+)
+CORE = {
+    "poll_counter.errors",
+    "poll_counter.elements",
+    "poll_counter.rounds",
+    "poll_counter.counts",
+    "poll_counter.facts",
+    "poll_counter.commands",
+    "poll_counter.machine",
+}
+COUNT = ("poll_counter", "RoundCount")
+"""All that the checks may know of the library."""
+PURE = {"__future__", "collections.abc", "dataclasses", "enum", "types", "typing"}
+"""The modules of the standard library that the core may import."""
+
+
+class Import(NamedTuple):
+    """One name imported: `from module import name`, or `import module`."""
+
+    by: str
+    module: str
+    """The module imported from, absolute."""
+    name: str = ""
+    """The name imported from it; empty for the module itself."""
+    guarded: bool = False
+    """Whether it stands in a `try` that catches ImportError."""
+
+
+Imports = Mapping[str, list[Import]]
+"""Module -> what it imports, wherever in the file: functions and TYPE_CHECKING too."""
+Check = Callable[[Imports], list[str]]
+"""Gives what breaks a rule."""
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a source file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def modules() -> dict[str, str]:
+    """Every module of both packages, and its source."""
+    paths = [path for each in PACKAGES for path in (ROOT / each).rglob("*.py")]
+    return {module_of(path): path.read_text(encoding="utf-8") for path in paths}
+
+
+def imports_of(sources: Mapping[str, str]) -> Imports:
+    """Read what each module imports; a submodule imported by name counts as that module."""
+    return {module: list(_imports(module, source, sources)) for module, source in sources.items()}
+
+
+def _imports(module: str, source: str, sources: Mapping[str, str]) -> Iterator[Import]:
+    package = module if module in PACKAGES else module.rpartition(".")[0]
+    tree = _parsed(source)
+    tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try) and _catches(node)]
+    guarded = {id(node) for each in tries for child in each.body for node in ast.walk(child)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, alias.name, guarded=id(node) in guarded)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level]
+            base = ".".join([*(above if node.level else []), *filter(None, [node.module])])
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                found = (whole, "") if whole in sources else (base, alias.name)
+                yield Import(module, *found, guarded=id(node) in guarded)
+
+
+@cache
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+def _catches(node: ast.Try) -> bool:
+    names = [handler.type for handler in node.handlers]
+    return any(isinstance(name, ast.Name) and name.id == "ImportError" for name in names)
+
+
+# The checks, each a list of what breaks the rule
+
+
+def unplaced(imports: Imports) -> list[str]:
+    """Modules that have no floor, and floors whose module is gone."""
+    placed = {module for floor in FLOORS for module in floor}
+    return sorted(placed ^ set(imports))
+
+
+def upward(imports: Imports) -> list[str]:
+    """Imports from the same floor or one above; simulator stands on top of poll_counter."""
+    level = {module: number for number, floor in enumerate(FLOORS) for module in floor}
+    return [
+        f"{each.by} imports {each.module}"
+        for found in imports.values()
+        for each in found
+        if each.module in level and level[each.module] >= level.get(each.by, 0)
+    ]
+
+
+def cycles(imports: Imports) -> list[str]:
+    """Modules that, by way of others, import themselves."""
+    direct = {by: {each.module for each in found} & set(imports) for by, found in imports.items()}
+    found = []
+    for module in sorted(direct):
+        reached, news = set[str](), direct[module]
+        while news:
+            reached |= news
+            news = {after for one in news for after in direct[one]} - reached
+        if module in reached:
+            found.append(module)
+    return found
+
+
+def impure(imports: Imports) -> list[str]:
+    """What the core imports beyond itself and a few modules without effects."""
+    return [
+        f"{each.by} imports {each.module}"
+        for module in sorted(CORE & set(imports))
+        for each in imports[module]
+        if each.module not in CORE | PURE
+    ]
+
+
+def partial(imports: Imports) -> list[str]:
+    """What the checks know of those whom they judge."""
+    judged = {"simulator.swarm", "simulator.person", "simulator.sockets"}
+    return [
+        f"simulator.checks imports {each.module} {each.name}".strip()
+        for each in imports.get("simulator.checks", [])
+        if each.module in judged or (each.module.startswith("poll_counter") and each[1:3] != COUNT)
+    ]
+
+
+def foreign(imports: Imports) -> list[str]:
+    """What the library must not need: the simulator, and what only others need."""
+    unwanted = {"simulator", "httpx", "rich", "pytest", "tests"}
+    return [
+        f"{each.by} imports {each.module}"
+        for found in imports.values()
+        for each in found
+        if each.by.split(".")[0] == "poll_counter" and each.module.split(".")[0] in unwanted
+        if (each.by, each.module, each.guarded) != ("poll_counter.testing", "pytest", True)
+    ]
+
+
+def rooted(imports: Imports) -> list[str]:
+    """Modules inside poll_counter that import its root, which imports them."""
+    return [
+        f"{each.by} imports {each.name or 'all'} from the root"
+        for found in imports.values()
+        for each in found
+        if each.by.startswith("poll_counter.") and each.module == "poll_counter"
+    ]
+
+
+CHECKS: tuple[Check, ...] = (unplaced, upward, cycles, impure, partial, foreign, rooted)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_house_stands(check: Check) -> None:
+    """Nothing breaks the rule."""
+    assert check(imports_of(modules())) == []
+
+
+# That every check can fail: made-up modules among the real ones
+
+
+@pytest.mark.parametrize(
+    ("check", "module", "source", "broken"),
+    [
+        (unplaced, "simulator.person", "", ["simulator.person"]),
+        (unplaced, "poll_counter.control.api", "", ["poll_counter.control.api"]),
+        (
+            upward,
+            "poll_counter.rounds",
+            "from .counts import Counts",
+            ["poll_counter.rounds imports poll_counter.counts"],
+        ),
+        (
+            upward,
+            "poll_counter.facts",
+            "def late():\n    from . import commands",
+            ["poll_counter.facts imports poll_counter.commands"],
+        ),
+        (
+            upward,
+            "simulator.emulator",
+            "import simulator.server",
+            ["simulator.emulator imports simulator.server"],
+        ),
+        (
+            upward,
+            "poll_counter.client",
+            "if TYPE_CHECKING:\n    from simulator.swarm import Swarm",
+            ["poll_counter.client imports simulator.swarm"],
+        ),
+        (
+            cycles,
+            "poll_counter.elements",
+            "from .machine import State",
+            ["poll_counter.commands", "poll_counter.counts", "poll_counter.elements"],
+        ),
+        (impure, "poll_counter.errors", "import time", ["poll_counter.errors imports time"]),
+        (
+            impure,
+            "poll_counter.machine",
+            "from random import random",
+            ["poll_counter.machine imports random"],
+        ),
+        (
+            impure,
+            "poll_counter.counts",
+            "from .wire import Hello",
+            ["poll_counter.counts imports poll_counter.wire"],
+        ),
+        (
+            impure,
+            "poll_counter.facts",
+            "import collections",
+            ["poll_counter.facts imports collections"],
+        ),
+        (
+            partial,
+            "simulator.checks",
+            "from poll_counter import Machine, RoundCount",
+            ["simulator.checks imports poll_counter Machine"],
+        ),
+        (
+            partial,
+            "simulator.checks",
+            "from poll_counter.client import Stats",
+            ["simulator.checks imports poll_counter.client Stats"],
+        ),
+        (
+            partial,
+            "simulator.checks",
+            "import poll_counter",
+            ["simulator.checks imports poll_counter"],
+        ),
+        (
+            partial,
+            "simulator.checks",
+            "from .swarm import Player",
+            ["simulator.checks imports simulator.swarm Player"],
+        ),
+        (
+            foreign,
+            "poll_counter.journal",
+            "import httpx",
+            ["poll_counter.journal imports httpx"],
+        ),
+        (
+            foreign,
+            "poll_counter.transport",
+            "from rich.console import Console",
+            ["poll_counter.transport imports rich.console"],
+        ),
+        (
+            foreign,
+            "poll_counter.testing",
+            "import pytest",
+            ["poll_counter.testing imports pytest"],
+        ),
+        (
+            foreign,
+            "poll_counter.client",
+            "try:\n    import pytest\nexcept ImportError:\n    pass",
+            ["poll_counter.client imports pytest"],
+        ),
+        (
+            foreign,
+            "poll_counter.testing",
+            "from simulator.emulator import Emulator",
+            ["poll_counter.testing imports simulator.emulator"],
+        ),
+        (
+            rooted,
+            "poll_counter.client",
+            "from . import RoundCount",
+            ["poll_counter.client imports RoundCount from the root"],
+        ),
+        (
+            rooted,
+            "poll_counter.sync",
+            "import poll_counter",
+            ["poll_counter.sync imports all from the root"],
+        ),
+        (
+            rooted,
+            "poll_counter.testing",
+            "from poll_counter import PollCounter",
+            ["poll_counter.testing imports PollCounter from the root"],
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", ""),
+)
+def test_a_breach_is_found(check: Check, module: str, source: str, broken: list[str]) -> None:
+    """With a module changed, the check names it, and what it imports."""
+    found = check(imports_of({**modules(), module: source}))
+    assert set(broken) <= set(found)
+
+
+def test_a_lost_module_is_found() -> None:
+    """A floor whose module is gone is cleared away."""
+    sources = modules()
+    del sources["simulator.host"]
+    assert unplaced(imports_of(sources)) == ["simulator.host"]
+
+
+def test_what_may_be_imported_is_let_be() -> None:
+    """The guarded pytest of testing.py, a submodule by name, and the root from outside."""
+    sources = {
+        "poll_counter": "from .client import PollCounter",
+        "poll_counter.client": "from . import elements",
+        "poll_counter.elements": "",
+        "poll_counter.testing": "try:\n    import pytest\nexcept ImportError:\n    pass",
+        "simulator.checks": "from poll_counter import RoundCount",
+    }
+    imports = imports_of(sources)
+    for check in (upward, cycles, impure, partial, foreign, rooted):
+        assert check(imports) == []
+
+
+def test_relative_imports_are_read_as_absolute() -> None:
+    """From a module, from a package's root, and from deeper down."""
+    sources = {
+        "poll_counter": "from .client import A\nfrom . import client",
+        "poll_counter.client": "from . import B",
+        "poll_counter.control.api": "from ..errors import C\nfrom .http import D",
+    }
+    assert imports_of(sources) == {
+        "poll_counter": [
+            Import("poll_counter", "poll_counter.client", "A"),
+            Import("poll_counter", "poll_counter.client"),
+        ],
+        "poll_counter.client": [Import("poll_counter.client", "poll_counter", "B")],
+        "poll_counter.control.api": [
+            Import("poll_counter.control.api", "poll_counter.errors", "C"),
+            Import("poll_counter.control.api", "poll_counter.control.http", "D"),
+        ],
+    }
