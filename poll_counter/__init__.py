@@ -9,7 +9,7 @@ async with PollCounter("wss://...", event_id="...", journal="player.json") as co
 ```
 """
 
-from . import commands, facts, machine
+from . import commands, facts, machine, sync
 from .client import PollCounter, Stats
 from .commands import CastVote
 from .counts import RoundCount
@@ -47,4 +47,5 @@ __all__ = [
     "facts",
     "is_hidden",
     "machine",
+    "sync",
 ]
