@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from .commands import CastVote, Command, Remember, ReportCount, Skip, Warn
+from .commands import CastVote, Command, Remember, ReportCount, Warn
 from .counts import RoundCount
 from .elements import Element, FieldValue, Recognise
 from .errors import MisuseError, PlatformError
@@ -348,16 +348,19 @@ class PollCounter:
                 case Warn(text=text):
                     logger.warning("%s", text)
                     _call(self._on_warning, text)
-                case Skip(reason):
-                    if not self._skipped[reason]:
-                        logger.info("left out something the platform told: %s", reason)
-                    self._skipped[reason] += 1
+                case _:
+                    self._skip(command.reason)
         self._set_timer()
         idle = self._sender is None or self._sender.done()
         if self._outbox and idle and not self._left:
             self._sender = asyncio.create_task(self._send(), name="poll_counter sender")
         if state is State.FINISHED:
             self._stop()
+
+    def _skip(self, reason: str) -> None:
+        if not self._skipped[reason]:
+            logger.info("left out something the platform told: %s", reason)
+        self._skipped[reason] += 1
 
     def _set_timer(self) -> None:
         deadline = self._machine.deadline

@@ -583,7 +583,7 @@ async def test_nothing_to_close(platform: FakePlatform) -> None:
 
 async def test_nothing_to_revoke(platform: FakePlatform) -> None:
     """A test that revokes what is not there is told so."""
-    with pytest.raises(MisuseError, match="no .*element"):
+    with pytest.raises(MisuseError, match=r"no .*element"):
         await platform.revoke("trivia-1")
 
 
