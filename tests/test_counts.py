@@ -7,7 +7,7 @@ import pytest
 from poll_counter.counts import Counts, RoundCount, Tally
 from poll_counter.elements import Element, Recognise
 from poll_counter.rounds import Progress
-from tests.support.show import finished, poll, trivia
+from tests.support.show import finished, is_value, poll, trivia
 
 
 def show(*elements: Element) -> Progress:
@@ -157,6 +157,12 @@ def test_zero_votes_in_a_closed_poll_are_no_count() -> None:
     books = kept((progress, 0.0))
     tell(books, (9, 0, 0), 1.0)
     assert players(books, progress) == {1: 9, 2: None}
+
+
+def test_counts_are_values() -> None:
+    """A count, once told, cannot be changed; nor can a tally."""
+    assert is_value(RoundCount(1, None, 0, 0, None, 1.0, settled=False, as_of=None))
+    assert is_value(Tally((1,), final=False, as_of=0.0))
 
 
 # Settled

@@ -15,7 +15,7 @@ from poll_counter.elements import (
     is_hidden,
     number,
 )
-from tests.support.show import poll, trivia
+from tests.support.show import is_value, poll, trivia
 
 
 def element(
@@ -103,6 +103,12 @@ def test_criteria_are_values(one: Criterion, same: Criterion, other: Criterion) 
     assert one == same
     assert hash(one) == hash(same)
     assert one != other
+
+
+@pytest.mark.parametrize("value", [poll(), Mark(), ContentType("a"), Ids("a"), Recognise()])
+def test_values_cannot_be_changed(value: Element | Criterion | Recognise) -> None:
+    """Elements and criteria are shared, and cannot be changed."""
+    assert is_value(value)
 
 
 def test_elements_are_values_that_hash() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import pytest
 
 from poll_counter.commands import CastVote, Command, Remember, ReportCount, Skip, Warn
+from poll_counter.counts import RoundCount
 from poll_counter.elements import ContentType, Element, EventState, Ids, Recognise
 from poll_counter.errors import MisuseError
 from poll_counter.facts import (
@@ -30,6 +31,7 @@ from tests.support.show import (
     closes,
     finished,
     held,
+    is_value,
     opens,
     poll,
     published,
@@ -549,6 +551,27 @@ def test_busy_with_a_time_gone_is_repeated_now() -> None:
     assert client.casts == [(1.5, "P", 0), (2.0, "P", 0)]
 
 
+def test_busy_poll_revoked_meanwhile() -> None:
+    """`busy` for a poll that is gone by then does no harm: nothing is cast while it is gone."""
+    client = play(Client(), welcomed(P), 2, revoked("P"), refused("P", 0, "busy", 1.0), 60)
+    assert client.casts == [(1.5, "P", 0)]
+    assert client.machine.deadline is None
+
+
+def test_busy_is_final_for_an_at_most_once_poll() -> None:
+    """Where a vote may not be repeated, `busy` is a refusal like any other."""
+    client = play(Client(), welcomed(poll(limit=2)), 2, refused("P", 0, "busy", 1.0))
+    assert client.machine.votes_refused == 1
+    assert client.tell(accepted("P", 0)) == ()
+
+
+def test_answers_are_acknowledged_unless_told_otherwise() -> None:
+    """By default a transport acknowledges, and votes are repeated."""
+    machine = Machine(draw=lambda: 0.0)
+    machine.receive(welcomed(P), 0.0)
+    assert machine.deadline == 5.0
+
+
 @pytest.mark.parametrize(
     ("limit", "acknowledges"), [(None, True), (0, True), (2, True), (10, True), (1, False)]
 )
@@ -597,6 +620,21 @@ def test_remembered_votes_of_other_rounds_are_left_alone() -> None:
     remembered = [Remember("P", 0), Remember("P", 1, accepted=True), Remember("Q", 2)]
     client = play(Client(remembered=remembered, accepts=True), welcomed(P, *finished(2)), 5)
     assert client.casts == [(1.5, "P", 2)]
+
+
+def test_remembered_votes_leave_the_other_options_of_their_poll_alone() -> None:
+    """What was voted is remembered by option: the other rounds of the poll are still due."""
+    remembered = [Remember("P", 1), Remember("P", 1, accepted=True)]
+    client = play(Client(remembered=remembered, accepts=True), welcomed(P), 5, opens(1), closes(1))
+    play(client, 5, opens(2), closes(2), 5)
+    assert client.casts == [(1.5, "P", 0), (11.5, "P", 2)]
+
+
+def test_repeat_after_a_restart_is_the_second_cast() -> None:
+    """A restart repeats at once, and then takes the time of a second repeat."""
+    client = Client(draw=lambda: 1.0, remembered=[Remember("P", 0)])
+    play(client, welcomed(P), 60)
+    assert [at for at, _, _ in client.casts] == [0.0, 15.0, 40.0]
 
 
 # Rule 6: polls
@@ -968,6 +1006,22 @@ def test_what_is_no_fact_is_misuse(nonsense: Any, event: EventState | None) -> N
     with pytest.raises(MisuseError, match="is no fact"):
         client.machine.receive(nonsense, client.now)
     assert held(client.machine) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Remember("P", 0),
+        CastVote("P", 0),
+        Skip("x"),
+        Warn("no_poll", "x"),
+        ReportCount(RoundCount(1, None, 0, 0, None, 1.0, settled=False, as_of=None)),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_commands_are_values(command: Command) -> None:
+    """A command cannot be changed once it was given."""
+    assert is_value(command)
 
 
 def test_machines_with_the_same_draws_do_the_same() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from poll_counter.elements import Element, FieldValue, Ids, Recognise
 from poll_counter.rounds import Progress, spread_of
-from tests.support.show import finished, poll, trivia
+from tests.support.show import finished, is_value, poll, trivia
 
 
 def progress(*elements: Element, recognise: Recognise | None = None) -> Progress:
@@ -38,7 +38,7 @@ def test_nothing_held_is_round_one() -> None:
     held = Progress(Recognise())
     assert (held.round, held.finished, held.opened) == (1, 0, 0)
     assert held.event_state == "upcoming"
-    assert held.poll_for(1) is None
+    assert (held.poll_for(1), held.options_per_poll) == (None, 0)
 
 
 def test_finished_and_opened_count_the_trivia_present() -> None:
@@ -89,6 +89,14 @@ def test_elements_held_cannot_be_changed() -> None:
     held = progress(trivia(1))
     with pytest.raises(TypeError):
         held.elements["T2"] = trivia(2)  # type: ignore[index]
+    assert is_value(held)
+
+
+def test_repr_says_how_far_the_show_is() -> None:
+    """A progress reads well in a log: how far it is, not all that it holds."""
+    text = repr(progress(poll("P"), *finished(3)))
+    assert "finished=3" in text
+    assert "trivia-custom" not in text
 
 
 # Revisions

@@ -27,6 +27,7 @@ from tests.support.show import (
     finished,
     half,
     held,
+    is_value,
     opens,
     poll,
     refused,
@@ -197,3 +198,9 @@ def test_fact_that_is_not_ignored_does_something() -> None:
             if machine.receive(fact, LATER[0]) or held(machine) != before:
                 idle.discard(row)
     assert idle == set()
+
+
+@pytest.mark.parametrize("fact", TOLD, ids=lambda fact: type(fact).__name__)
+def test_facts_are_values(fact: Fact) -> None:
+    """A fact cannot be changed once it was told."""
+    assert is_value(fact)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import FrozenInstanceError, fields, is_dataclass
+from typing import Any
 
 from poll_counter.commands import CastVote, Command, Remember, ReportCount, Skip, Warn, WarningKind
 from poll_counter.counts import Counts
@@ -228,3 +229,12 @@ def held(value: object) -> object:
     if is_dataclass(value):
         return {each.name: held(getattr(value, each.name)) for each in fields(value)}
     return value
+
+
+def is_value(instance: Any) -> bool:
+    """Whether a dataclass is frozen and slotted: none of its fields can be set, nor another."""
+    try:
+        setattr(instance, next((each.name for each in fields(instance)), "another"), None)
+    except (FrozenInstanceError, TypeError):
+        return not hasattr(instance, "__dict__")
+    return False
