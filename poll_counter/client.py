@@ -31,6 +31,9 @@ __all__ = ["Clock", "PollCounter", "Stats", "Timer"]
 
 logger = logging.getLogger("poll_counter")
 
+ID_LENGTH_MAX = 200
+"""The longest id that the live channel takes."""
+
 
 class Timer(Protocol):
     """What `Clock.call_at` gives: an `asyncio.TimerHandle` fits."""
@@ -136,8 +139,11 @@ class PollCounter:
     ) -> None:
         if (url is None) == (transport is None):
             raise MisuseError("pass either a URL or transport=, one of the two")
-        if not event_id:
-            raise MisuseError("event_id is empty; pass the platform's id of the event")
+        if not 0 < len(event_id) <= ID_LENGTH_MAX:
+            raise MisuseError(
+                f"event_id has {len(event_id)} characters; pass the platform's id of the event, "
+                f"of 1 to {ID_LENGTH_MAX} characters"
+            )
         if not 0.0 <= spread_s <= SPREAD_S_MAX:
             raise MisuseError(f"spread_s is {spread_s}; pass seconds from 0 to {SPREAD_S_MAX:g}")
         if url is not None:
@@ -148,6 +154,8 @@ class PollCounter:
         self._transport: Transport = transport
         self._event_id = event_id
         self._journal = open_journal(journal)
+        if not 0 < len(self._journal.player_id) <= ID_LENGTH_MAX:
+            raise MisuseError(f"the journal's player_id must have 1 to {ID_LENGTH_MAX} characters")
         self._recognise = recognise or Recognise()
         self._on_count = on_count
         self._on_state = on_state
@@ -174,6 +182,7 @@ class PollCounter:
         self._timer_at = 0.0
         self._outbox: deque[Remember | CastVote] = deque()
         self._unwritten: set[tuple[str, int]] = set()
+        self._writing: asyncio.Future[None] | None = None
         self._unread: RoundCount | None = None
         self._reading = False
         self._news = asyncio.Event()
@@ -202,6 +211,8 @@ class PollCounter:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._writing is not None:  # who opens the journal next finds it whole
+            await asyncio.wait([self._writing])
 
     # What the app reads
 
@@ -394,7 +405,9 @@ class PollCounter:
             if isinstance(self._journal, MemoryJournal):
                 self._journal.remember(self._event_id, vote)
             else:  # a disk may take its time; the app's loop goes on
-                await asyncio.to_thread(self._journal.remember, self._event_id, vote)
+                work = asyncio.to_thread(self._journal.remember, self._event_id, vote)
+                self._writing = asyncio.ensure_future(work)
+                await asyncio.shield(self._writing)
         except Exception as error:  # noqa: BLE001 - a journal of the app's own may raise anything
             self._unwritten.add(key)
             logger.warning(

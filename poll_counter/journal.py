@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import secrets
 import threading
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
+from weakref import WeakValueDictionary
 
 from .commands import Remember
 from .errors import JournalError
@@ -24,6 +26,8 @@ __all__ = ["MEMORY", "FileJournal", "Journal", "JournalLike", "MemoryJournal", "
 logger = logging.getLogger(__name__)
 
 _FORMAT: Final = 1
+_PLAYER_ID: Final = re.compile(r"[0-9a-f]{32}")
+_OPTION: Final = re.compile(r"[0-9]{1,4}")
 
 
 class Journal(Protocol):
@@ -131,8 +135,8 @@ class FileJournal:
             held = self.path.read_bytes()
         except FileNotFoundError:
             held = b""
-        except OSError as error:
-            raise JournalError(f"the journal {self.path} cannot be read: {error}") from error
+        except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+            raise JournalError(f"the journal {str(self.path)!r} cannot be read: {error}") from error
         if held:
             try:
                 self.player_id, self._events = _read(held)
@@ -202,7 +206,7 @@ def _read(text: bytes) -> tuple[str, dict[str, dict[tuple[str, int], bool]]]:
     """Read a journal; raises ValueError, TypeError, KeyError or AttributeError if it is none."""
     held: Any = json.loads(text)
     player_id: Any = held["player_id"]
-    if held["format"] != _FORMAT or len(bytes.fromhex(player_id)) != 16:  # noqa: PLR2004 - 128 bits
+    if held["format"] != _FORMAT or not _PLAYER_ID.fullmatch(player_id):
         raise ValueError("another format")
     events = {str(event): dict(_unpacked(polls)) for event, polls in held["events"].items()}
     return player_id, events
@@ -211,7 +215,7 @@ def _read(text: bytes) -> tuple[str, dict[str, dict[tuple[str, int], bool]]]:
 def _unpacked(polls: dict[str, dict[str, str]]) -> Iterator[tuple[tuple[str, int], bool]]:
     for poll_id, options in polls.items():
         for option, stage in options.items():
-            if stage not in {"cast", "accepted"} or not option.isdecimal():
+            if stage not in {"cast", "accepted"} or not _OPTION.fullmatch(option):
                 raise ValueError("another format")
             yield (poll_id, int(option)), stage == "accepted"
 
@@ -220,8 +224,19 @@ JournalLike: TypeAlias = str | os.PathLike[str] | Journal | Memory
 """What may be passed as `journal=`: a path, a journal, or MEMORY."""
 
 
+_opening = threading.Lock()
+_open: Final[WeakValueDictionary[str, FileJournal]] = WeakValueDictionary()
+
+
 def open_journal(journal: JournalLike) -> Journal:
-    """Open what was passed as `journal=`."""
+    """Open what was passed as `journal=`; the counters of a process share one per file."""
     if isinstance(journal, Memory):
         return MemoryJournal()
-    return FileJournal(journal) if isinstance(journal, str | os.PathLike) else journal
+    if not isinstance(journal, str | os.PathLike):
+        return journal
+    path = os.path.abspath(journal)  # noqa: PTH100 - a Path would not take every string
+    with _opening:
+        opened = _open.get(path)
+        if opened is None:
+            opened = _open[path] = FileJournal(journal)
+        return opened

@@ -84,6 +84,8 @@ class FakeClock:
 
     async def advance(self, seconds: float) -> None:
         """Let time pass: everything that falls due is done, in order, each at its time."""
+        if seconds < 0:
+            raise MisuseError("time does not run backwards; advance by 0 seconds or more")
         await _turns()  # what has just begun sets its timers first
         end = self._now + seconds
         while self._timers and self._timers[0][0] <= end:

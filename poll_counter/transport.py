@@ -11,11 +11,11 @@ import logging
 import random
 import ssl as ssl_module
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -30,6 +30,8 @@ __all__ = ["Transport", "WebSocketTransport", "full_jitter"]
 
 logger = logging.getLogger(__name__)
 
+SUBJECTS_MAX = 20
+"""Of how many things a transport warns."""
 CLOSE_S = 1.0
 """How long a server may take to say goodbye."""
 WRONG_PEER = 1002
@@ -133,9 +135,10 @@ class WebSocketTransport:
         try:
             parsed = parse_uri(url)
         except (InvalidURI, ValueError) as error:
-            raise MisuseError(
-                f"{url!r} is no WebSocket address ({error}); pass one such as 'wss://host/path'"
-            ) from error
+            why = error.msg if isinstance(error, InvalidURI) else error  # not the address itself:
+            raise MisuseError(  # it may carry a token
+                f"that is no WebSocket address ({why}); pass one such as 'wss://host/path'"
+            ) from None
         loopback = _is_loopback(parsed.host)
         if not parsed.secure and not (loopback or allow_plain):
             raise MisuseError(
@@ -168,7 +171,7 @@ class WebSocketTransport:
                             attempt = 0
                         yield fact
             except Exception as error:  # noqa: BLE001 - whatever breaks a connection, the next may work
-                logger.debug("no connection to %s: %r", self._host, error)
+                self._log_loss(error)
             yield Disconnected()
             delay_s = full_jitter(
                 attempt, first_s=self._reconnect_first_s, cap_s=self._reconnect_cap_s
@@ -204,7 +207,9 @@ class WebSocketTransport:
                 await connection.close(WRONG_PEER, "speak " + wire.SUBPROTOCOL)
                 yield FrameSkipped("wrong_subprotocol")
                 return
-            await connection.send(wire.encode(wire.Hello(event=event_id, user=player_id)))
+            hello = wire.Hello(event=event_id, user=player_id)
+            with suppress(ConnectionClosed):  # what the server said before is read all the same
+                await connection.send(wire.encode(hello))
             self._connection = connection
             async with aclosing(self._told(connection, event_id)) as facts:
                 async for fact in facts:
@@ -239,11 +244,22 @@ class WebSocketTransport:
                         welcome_by = None
                     yield told
 
+    def _log_loss(self, error: Exception) -> None:
+        """Log why there is no connection: networks fail, anything else may have to be mended."""
+        usual = isinstance(error, OSError | WebSocketException)
+        level = logging.DEBUG if usual else self._once(type(error).__name__)
+        logger.log(level, "no connection to %s: %r", self._host, error)
+
     def _log_error(self, code: str, message: str) -> None:
-        """Log what the server says is wrong: once where somebody can mend it, then quietly."""
-        level = logging.DEBUG if code in self._said else logging.WARNING
-        self._said.add(code)
-        logger.log(level, "the server says: %s (%s)", message, code)
+        """Log what the server says is wrong."""
+        logger.log(self._once(code), "the server says: %s (%s)", message[:200], code[:50])
+
+    def _once(self, subject: str) -> int:
+        """Warn of a subject once, then speak quietly; of a server that invents ever more, too."""
+        if subject in self._said or len(self._said) >= SUBJECTS_MAX:
+            return logging.DEBUG
+        self._said.add(subject)
+        return logging.WARNING
 
 
 def _wire() -> ModuleType:

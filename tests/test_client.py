@@ -534,10 +534,43 @@ def test_url_and_transport(platform: FakePlatform) -> None:
         )
 
 
-def test_empty_event_id() -> None:
-    """An event needs an id."""
-    with pytest.raises(MisuseError, match="event_id is empty"):
-        PollCounter("wss://live.example", event_id="", journal=MEMORY)
+@pytest.mark.parametrize("event_id", ["", "e" * 201])
+def test_event_id_that_no_event_has(event_id: str) -> None:
+    """An event needs an id, of a length that the platform takes."""
+    with pytest.raises(MisuseError, match=f"event_id has {len(event_id)} characters"):
+        PollCounter("wss://live.example", event_id=event_id, journal=MEMORY)
+
+
+@pytest.mark.parametrize("player_id", ["", "p" * 201])
+def test_player_id_that_no_player_has(player_id: str) -> None:
+    """A journal of the app's own gives an id that the platform takes."""
+    journal = MemoryJournal()
+    journal.player_id = player_id
+    with pytest.raises(MisuseError, match="player_id"):
+        PollCounter("wss://live.example", event_id="demo", journal=journal)
+
+
+async def test_leaving_waits_for_the_write_on_its_way(platform: FakePlatform) -> None:
+    """A vote that is being written down when the app leaves is written: the next run finds it."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Disk:
+        player_id = "0" * 32
+        written: Final[list[Remember]] = []
+
+        def recall(self, event_id: str) -> tuple[Remember, ...]:
+            return ()
+
+        def remember(self, event_id: str, vote: Remember) -> None:
+            begun.set()
+            go_on.wait(GUARD_S)
+            self.written.append(vote)
+
+    async with platform.counter(journal=Disk(), spread_s=0.0):
+        await platform.start()
+        await until(begun.is_set)
+        asyncio.get_running_loop().call_soon(go_on.set)
+    assert Disk.written == [Remember("poll-0", 0)]
 
 
 @pytest.mark.parametrize("spread_s", [-0.1, 120.1, float("nan"), float("inf")])

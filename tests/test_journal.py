@@ -250,6 +250,10 @@ def test_format(path: Path) -> None:
         pytest.param(journal_of(player_id=5), id="an id that is no text"),
         pytest.param(journal_of(player_id="me"), id="an id that is not hex"),
         pytest.param(journal_of(player_id=ID[:30]), id="a short id"),
+        pytest.param(journal_of(player_id="aa " * 16), id="an id with blanks"),
+        pytest.param(
+            journal_of(events={"show": {"P": {"1000000000000000": "cast"}}}), id="a huge option"
+        ),
         pytest.param(journal_of(events=[]), id="a list of events"),
         pytest.param(journal_of(events={"show": None}), id="an event without polls"),
         pytest.param(journal_of(events={"show": {"P": ["cast"]}}), id="a list of options"),
@@ -363,3 +367,19 @@ def test_folder_that_went_away(path: Path) -> None:
     folder.rmdir()
     with pytest.raises(OSError, match="inner"):
         journal.remember("show", CAST)
+
+
+def test_counters_of_one_process_share_a_file(path: Path) -> None:
+    """Opened twice, a file is one journal: what one remembers is not lost when another writes."""
+    first, second = open_journal(path), open_journal(str(path))
+    first.remember("A", Remember("P", 0))
+    second.remember("B", Remember("P", 1))
+    assert FileJournal(path).recall("A") == (Remember("P", 0),)
+    assert FileJournal(path).recall("B") == (Remember("P", 1),)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_path_that_no_file_can_have(name: str) -> None:
+    """A name that the file system cannot take is a JournalError, whatever is wrong with it."""
+    with pytest.raises(JournalError, match="cannot be read"):
+        FileJournal(name)

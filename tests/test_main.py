@@ -230,11 +230,14 @@ def test_every_command_has_its_own_defaults(
     assert scenario == Scenario(players=players, round_time=round_time)
 
 
-def test_options_before_a_command_are_not_lost() -> None:
-    """`--players 7 serve` is either taken or refused; it is not taken for something else."""
+def test_options_may_stand_before_the_command() -> None:
+    """`--players 7 serve` means what `serve --players 7` means, and the last word wins."""
     parser = command_line._parser()
-    try:
-        options = parser.parse_args(["--players", "7", "serve"])
-    except SystemExit:
-        return
-    assert options.players == 7
+
+    def read(*arguments: str) -> Scenario:
+        return command_line._scenario(parser, parser.parse_args(arguments))
+
+    expected = Scenario(players=7, seed=2, round_time=10.0)
+    assert read("--players", "7", "serve", "--seed", "2") == expected
+    assert read("serve", "--players", "7", "--seed", "2") == expected
+    assert read("--players", "9", "--seed", "2", "serve", "--players", "7") == expected

@@ -460,7 +460,7 @@ def test_a_crowd_that_does_not_agree_exits_with_1(
     """A platform that tells one player less than the others is found out."""
     monkeypatch.setattr(support, "LiveServer", Lying)
     with ServedShow() as show, in_thread(lambda: play_for(show, 3)):
-        assert main(crowd_of(show, 3, "--json")) == 1
+        assert main(["--json", *crowd_of(show, 3)]) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is False
     assert report["violations"][0] == {

@@ -637,3 +637,9 @@ def test_with_pytest() -> None:
     """Where pytest is there, so is the fixture."""
     code = "from poll_counter.testing import *; print(fake_platform.__name__, FakeClock.__name__)"
     assert run(code) == "fake_platform FakeClock\n"
+
+
+async def test_time_does_not_run_backwards(platform: FakePlatform) -> None:
+    """A clock that would be turned back says so."""
+    with pytest.raises(MisuseError, match="backwards"):
+        await platform.clock.advance(-1.0)

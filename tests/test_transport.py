@@ -657,3 +657,49 @@ async def test_tls(certificate: tuple[Path, Path]) -> None:
         async with Listener(transport) as listener:
             await server.welcome()  # of the clients refused none came this far
             assert await listener.next() == WELCOMED
+
+
+def test_the_address_is_not_told_on() -> None:
+    """An address may carry a token: the error says what is wrong without it."""
+    for url in ("wss://host:99999/?token=secret", "http://host/?token=secret"):
+        with pytest.raises(MisuseError) as raised:
+            WebSocketTransport(url)
+        assert "secret" not in str(raised.value)
+        assert raised.value.__cause__ is None
+
+
+async def test_a_server_that_hangs_up_before_hello_is_heard() -> None:
+    """What a server says before it closes is read, though there is nobody to say hello to."""
+    async with ScriptedServer() as server, Listener(quick(server.url)) as listener:
+        for seconds in (0.0, 0.2):
+            peer = await server.accept()
+            await peer.send(frame("retry_after", seconds=seconds))
+            await peer.close()
+            assert await soon(listener.next()) == Disconnected()
+        asked = asyncio.get_running_loop().time()
+        await server.accept()
+        assert asyncio.get_running_loop().time() - asked >= 0.15
+
+
+async def test_a_server_cannot_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Each thing that is wrong is warned of once, and no more than some twenty things."""
+    async with ScriptedServer() as server, Listener(quick(server.url)) as listener:
+        peer = await server.welcome()
+        for number in range(60):
+            await peer.send(frame("error", code=f"wrong {number % 30}", message="x" * 1000))
+        await peer.close()
+        assert await listener.next() == WELCOMED
+        assert await listener.next() == Disconnected()
+    warnings = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(warnings) == len(set(warnings)) == 20
+    assert max(map(len, warnings)) < 300
+
+
+async def test_what_is_no_network_trouble_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """A loss that only a person can mend is told once; the transport goes on trying."""
+    async with Listener(quick("ws://" + "x" * 70 + ".localhost", allow_plain=True)) as listener:
+        assert await listener.next() == Disconnected()
+        assert await listener.next() == Disconnected()
+    warnings = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert "no connection to" in warnings[0]
