@@ -186,7 +186,7 @@ def check(
     observers = [o for o in observations if o.connected]
     rows = [_row(round_, truth, observers) for round_ in range(1, scenario.rounds + 1)]
     violations = [
-        *_out_of_bounds(rows),
+        *(_out_of_bounds(rows) if observers else _nobody_to_ask(scenario)),
         *check_observers(observations),
         *_unseen(log, polls, truth),
         *_repeated(log, polls),
@@ -225,6 +225,13 @@ def _out_of_bounds(rows: Sequence[Row]) -> list[Violation]:
         for r in rows
         if r.difference
     ]
+
+
+def _nobody_to_ask(scenario: Scenario) -> list[Violation]:
+    if not scenario.players:
+        return []
+    rule = "an observer stays to the end"
+    return [Violation(scenario.rounds, rule, "nobody is left to be asked; let fewer players leave")]
 
 
 def check_observers(observations: Sequence[Observation]) -> list[Violation]:

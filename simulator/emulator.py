@@ -159,7 +159,7 @@ class Emulator:
         return [self._set_event_state(event, "active", now)]
 
     def stop(self, event_id: str, now: float) -> list[Delivery]:
-        """Stop an active event: its elements are closed, their final results told."""
+        """Stop an event that is not finished: its elements are closed, final results told."""
         event = self._event(event_id)
         if event.state == "finished":
             raise EmulatorError(f"event {event_id!r} is finished, so it cannot be stopped")
@@ -265,7 +265,7 @@ class Emulator:
         refused = self._refusal(element, user, options)
         if element is None or refused is not None:
             reason = refused or "unknown_element"
-            option = options[0]
+            option = options[0] if options else -1
             self._note(
                 Entry(now, "refused", event.id, connection, user, element_id, option, reason)
             )

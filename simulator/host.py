@@ -68,23 +68,17 @@ async def run_show(
 ) -> None:
     """Run a show: start the event, publish the hidden polls, play every trivia, stop the event.
 
-    Rounds keep to the clock of the show, so that a slow moment is not added up. `began` is
-    called when round 1 begins.
+    Every phase lasts at least its time: a machine that stops for a moment makes the show longer,
+    not a phase shorter than votes need. `began` is called when round 1 begins.
     """
     emulator = server.emulator
     server.act(emulator.start, show.event_id)
     for poll in show.polls:
         server.act(emulator.publish, poll)
-    start = server.now()
     began()
-    for number, trivia in enumerate(show.trivia):
-        round_at = start + number * scenario.round_time
-        await _until(server, round_at + scenario.waiting_s)
+    for trivia in show.trivia:
+        await asyncio.sleep(scenario.waiting_s)
         server.act(emulator.publish, trivia)
-        await _until(server, round_at + scenario.round_time)
+        await asyncio.sleep(scenario.playing_s)
         server.act(emulator.close, trivia)
     server.act(emulator.stop, show.event_id)
-
-
-async def _until(server: LiveServer, at: float) -> None:
-    await asyncio.sleep(max(0.0, at - server.now()))

@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack, suppress
 
 from rich.table import Table
 
+from poll_counter import MisuseError
+
 from .checks import check, freshness_ms
 from .emulator import Emulator, Entry
 from .host import prepare, run_show
@@ -17,7 +19,14 @@ from .scenario import Scenario
 from .server import LiveServer
 from .swarm import Swarm, TransportFactory, make_transport
 
-__all__ = ["ARRIVAL_TIMEOUT_S", "RESULTS_INTERVAL_S", "end_task", "run_sockets", "show_progress"]
+__all__ = [
+    "ARRIVAL_TIMEOUT_S",
+    "RESULTS_INTERVAL_S",
+    "arrival",
+    "end_task",
+    "run_sockets",
+    "show_progress",
+]
 
 RESULTS_INTERVAL_S = 0.25
 """Results are told at most four times a second."""
@@ -55,12 +64,9 @@ async def run_sockets(
         if show_live is not None:
             live = asyncio.create_task(show_progress(swarm, votes, show_live))
             stack.push_async_callback(end_task, live)
-        async with asyncio.timeout(scenario.arrive_s + ARRIVAL_TIMEOUT_S):
-            await swarm.arrived.wait()
+        await arrival(swarm, crowd)
         await run_show(server, show, scenario, began=swarm.begin)
         await asyncio.wait([crowd], timeout=FAREWELL_S)
-        if crowd.done():
-            crowd.result()  # a mistake in the crowd is not to be mistaken for a silent one
     wall_s = time.monotonic() - started
     observations = [player.observation() for player in swarm.players]
     rows, violations = check(scenario, log, show.polls, show.trivia, observations)
@@ -75,6 +81,29 @@ async def run_sockets(
         wall_s=wall_s,
         freshness_ms=freshness_ms(log, show.polls, observations),
     )
+
+
+async def arrival(swarm: Swarm, crowd: asyncio.Task[None], *others: asyncio.Event) -> None:
+    """Wait until everybody who is not late is in, or one of the other events is set.
+
+    Raises `MisuseError` if they do not get in, and whatever breaks the crowd.
+    """
+    patience_s = swarm.scenario.arrive_s + ARRIVAL_TIMEOUT_S
+    waits = [asyncio.ensure_future(event.wait()) for event in (swarm.arrived, *others)]
+    try:
+        done, _ = await asyncio.wait(
+            [crowd, *waits], timeout=patience_s, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        for wait in waits:
+            wait.cancel()
+    if crowd in done:
+        crowd.result()
+    if not done:
+        raise MisuseError(
+            f"after {patience_s:.0f} s only {swarm.connected} of the crowd are in; is the platform "
+            "up, is that its event, and can this machine carry so many players?"
+        )
 
 
 async def end_task(task: asyncio.Task[None]) -> None:

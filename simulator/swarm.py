@@ -25,6 +25,7 @@ class PlayerTransport(WebSocketTransport):
 
 
 _AWAY = frozenset({State.OFFLINE, State.FINISHED})
+_HERE = frozenset({State.UPCOMING, State.WAITING, State.PLAYING})
 
 TransportFactory = Callable[[str, Scenario], PlayerTransport]
 """Makes a player's transport: (url, scenario) -> transport."""
@@ -46,7 +47,7 @@ class Player:
 
     plan: Plan
     transport: PlayerTransport
-    counter: PollCounter = field(init=False)
+    counter: PollCounter = field(init=False, repr=False)
     told: list[tuple[float, int, int]] = field(default_factory=list)
     """(when, round, votes) of every count reported."""
     shown: dict[int, int] = field(default_factory=dict)
@@ -70,7 +71,7 @@ class Player:
         if self._state is State.WAITING and state is State.PLAYING and self._held is not None:
             self.shown[self._held.round] = self._held.players or 0
         if state in {State.ENDING, State.FINISHED}:
-            self.connected = self.connected or self._state not in {State.OFFLINE, State.FINISHED}
+            self.connected = self.connected or self._state in _HERE
         self._state = state
 
     def observation(self) -> Observation:

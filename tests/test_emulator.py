@@ -737,3 +737,15 @@ def _check_results(told_at: list[tuple[float, ResultsTold]]) -> None:
         assert all(a <= b for a, b in zip(before.votes, after.votes, strict=True))
     interim = [at for at, told in told_at if not told.final]
     assert all(b - a >= INTERVAL_S for a, b in pairwise(interim))
+
+
+def test_an_answer_without_options_is_refused() -> None:
+    """Nothing chosen is no vote, and no crash."""
+    emulator = Emulator()
+    emulator.add_event("e")
+    emulator.add_element("e", "p", Settings("poll", options=("a", "b")))
+    emulator.start("e", 0.0)
+    emulator.publish("p", 0.0)
+    emulator.connect(1, "e", "me", 0.0)
+    ((_, _, told),) = emulator.answer(1, "p", [], "1", 0.0)
+    assert told == AnswerRefused("p", -1, "wrong_options", answer_id="1")

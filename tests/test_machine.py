@@ -379,6 +379,13 @@ def test_vote_falls_due_when_the_poll_comes() -> None:
     assert play(Client(accepts=True), welcomed(), 10, published(P), 5).casts == [(11.5, "P", 0)]
 
 
+def test_round_seen_stays_seen_over_a_disconnect() -> None:
+    """Who saw the round and comes back in play votes, also if the poll comes only then."""
+    client = play(Client(accepts=True), welcomed(), 5, OFFLINE, 5, welcomed(trivia(1)))
+    play(client, published(P), 5)
+    assert client.casts == [(11.5, "P", 0)]
+
+
 def test_vote_due_waits_for_the_connection() -> None:
     """A vote whose time comes while offline is cast right after the next snapshot."""
     client = play(Client(accepts=True), welcomed(P), 1, OFFLINE)

@@ -221,10 +221,11 @@ class BadNetwork(RuleBasedStateMachine):
             assert count.high in ({None, count.votes} if count.settled else {None})
             if round_ < present or self.machine.progress.opened:
                 assert count.players != 0
-            held = before.get(round_, (None, 0))
-            by = held[0] if round_ < present else found and (found[0].id, found[1])
-            if round_ < present or by == held[0]:
-                assert count.votes >= held[1]
+            by, votes = before.get(round_, (None, 0))
+            if round_ == present:
+                due = found and (found[0].id, found[1])
+                by, votes = due, votes if due is not None and due == by else 0
+            assert count.votes >= votes
             self.votes_told[round_] = by, count.votes
 
     def is_safe(self, poll_id: str) -> bool:
@@ -254,8 +255,11 @@ class BadNetwork(RuleBasedStateMachine):
         if change == "new poll":
             made = self.new_poll(pick % PAGES, LIMITS[pick % len(LIMITS)])
             return platform.publish(made) if self.polls_made < POLLS_MAX else None
-        if change == "results":
-            return self.results(pick)
+        return self.results(pick) if change == "results" else self.meddle(change, pick)
+
+    def meddle(self, change: str, pick: int) -> Fact | None:
+        """Close, reopen, revoke, publish again or update any element."""
+        platform = self.platform
         among = platform.gone if change == "republish" else platform.elements
         if not among:
             return None
@@ -469,5 +473,5 @@ class BadNetwork(RuleBasedStateMachine):
 
 TestBadNetwork = BadNetwork.TestCase
 TestBadNetwork.settings = settings(
-    derandomize=True, max_examples=250, stateful_step_count=40, deadline=None
+    derandomize=True, max_examples=400, stateful_step_count=40, deadline=None
 )

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from poll_counter import PlatformError
+from poll_counter import MisuseError, PlatformError
 from poll_counter.commands import CastVote
 from poll_counter.elements import SPREAD_FIELD, Element, Recognise
 from poll_counter.facts import EventStateChanged, Fact, Welcomed
@@ -21,7 +21,7 @@ from simulator import sockets
 from simulator.report import Report
 from simulator.scenario import Scenario
 from simulator.sockets import run_sockets
-from simulator.swarm import PlayerTransport, Swarm, TransportFactory
+from simulator.swarm import PlayerTransport, TransportFactory
 
 IN_BOUNDS = "must <= counted <= may"
 UNSEEN = "no vote for a round whose waiting phase was not seen"
@@ -83,27 +83,21 @@ async def test_a_calm_show_also_shows_the_right_number() -> None:
 
 
 async def test_a_disturbed_crowd_is_counted_within_its_bounds() -> None:
-    """With some late, some leaving and some dropping, bounds are apart and counts between them.
-
-    The seed is one whose players are never within 0.16 s of just enough, or of another fate.
-    """
+    """With some late, some leaving and some dropping, bounds are apart and counts between them."""
     scenario = Scenario(
         players=20, rounds=3, round_time=1.0, seed=11667, drop=0.4, leave=0.3, late=0.4
     )
     report = await run(scenario)
     assert report.violations == []
     assert report.reconnects == sum(plan.drop_at is not None for plan in scenario.plans()) == 8
-    for number, row in enumerate(report.rows):
-        in_time = [plan for plan in scenario.plans() if plan.join_at < number + 0.6]
-        staying = [plan for plan in in_time if plan.leave_at is None or plan.leave_at > number]
-        assert row.may == len(staying)
-        assert 0 < row.must <= row.counted <= row.may
+    for row in report.rows:
+        assert 0 < row.must <= row.counted <= row.may < scenario.players
     assert any(row.must < row.may for row in report.rows)
 
 
 async def test_twelve_rounds_go_on_over_two_polls() -> None:
     """Rounds 11 and 12 are counted by the second poll."""
-    report = await run(Scenario(players=10, rounds=12, round_time=0.25))
+    report = await run(Scenario(players=10, rounds=12, round_time=0.5))
     assert report.violations == []
     assert [(row.round, row.counted) for row in report.rows] == [(n, 10) for n in range(1, 13)]
 
@@ -116,7 +110,7 @@ async def test_a_show_without_players_is_right() -> None:
     assert (report.votes_sent, report.freshness_ms) == (0, None)
 
 
-# Broken crowds: two rounds of half a second
+# Broken crowds
 
 BROKEN = Scenario(players=10, rounds=2, round_time=0.5)
 
@@ -163,11 +157,12 @@ class Twice(PlayerTransport):
 
 
 async def test_a_crowd_that_votes_twice_is_found_out() -> None:
-    """The platform keeps the count right, and still the votes are too many."""
-    report = await run(BROKEN, Twice)
+    """The platform keeps the count right, and still the votes are too many, in both polls."""
+    rounds = range(1, 12)
+    report = await run(Scenario(players=10, rounds=11, round_time=0.25), Twice)
     assert not report.ok
-    assert rules(report, (1, 2)) == {1: {ONCE}, 2: {ONCE}}
-    assert [row.difference for row in report.rows] == [0, 0]
+    assert rules(report, rounds) == {round_: {ONCE} for round_ in rounds}
+    assert [row.difference for row in report.rows] == [0] * 11
 
 
 class Blind(PlayerTransport):
@@ -221,14 +216,11 @@ class Failing(PlayerTransport):
 
 
 @pytest.mark.parametrize("players", [1, 2])
-async def test_a_mistake_in_the_crowd_is_not_taken_for_silence(
-    players: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_mistake_in_the_crowd_is_not_taken_for_silence(players: int) -> None:
     """A client that breaks off breaks the run off, instead of making a bad report.
 
     Of two players the second has not arrived when the first fails, and never will.
     """
-    monkeypatch.setattr(sockets, "ARRIVAL_TIMEOUT_S", 0.2)
     with pytest.raises(ExceptionGroup) as caught:
         await run_sockets(Scenario(players=players, rounds=1, round_time=0.2), made_of(Failing))
     assert caught.group_contains(PlatformError, match="a mistake")
@@ -247,7 +239,7 @@ class Away(PlayerTransport):
 async def test_a_crowd_that_does_not_arrive_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The show does not begin without those who are to be there."""
     monkeypatch.setattr(sockets, "ARRIVAL_TIMEOUT_S", 0.05)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(MisuseError, match="of the crowd are in"):
         await run_sockets(Scenario(players=2), made_of(Away))
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -297,19 +289,7 @@ def _text(table: Table) -> str:
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 
-async def test_a_crowd_of_nobody_is_in_at_once() -> None:
-    """There is nobody to wait for, and no observer to ask."""
-    swarm = Swarm("ws://127.0.0.1:1", "show", Scenario(players=0))
-    assert swarm.arrived.is_set()
-    assert (swarm.phase, swarm.connected, swarm.counts, swarm.elapsed_s) == (
-        "nobody is in",
-        0,
-        [],
-        0.0,
-    )
-    await swarm.run()
-
-
-async def test_a_player_who_is_not_connected_can_be_cut() -> None:
-    """Cutting a connection that is not there is harmless."""
-    PlayerTransport("ws://127.0.0.1:1").cut()
+async def test_a_crowd_that_leaves_nobody_to_ask_is_not_called_miscounted() -> None:
+    """When everybody has left there is no count to judge; the verdict says so, and fails."""
+    report = await run(Scenario(players=3, rounds=1, round_time=0.4, leave=1.0))
+    assert [v.rule for v in report.violations] == ["an observer stays to the end"]
