@@ -217,7 +217,13 @@ class PollCounter:
     # What the app reads
 
     def __aiter__(self) -> Self:
-        """Give a `RoundCount` whenever the number or the round changes, until the event ends."""
+        """Give a `RoundCount` whenever the number or the round changes, until the event ends.
+
+        Raises `MisuseError` when the counter is closed; who reads while it is being closed just
+        comes to an end.
+        """
+        if self.closed:
+            raise MisuseError("the counter is closed; read its history, or make a new PollCounter")
         return self
 
     async def __anext__(self) -> RoundCount:
@@ -271,6 +277,11 @@ class PollCounter:
     def fields(self) -> Mapping[str, FieldValue]:
         """The event's custom fields, key -> value."""
         return self._fields
+
+    @property
+    def closed(self) -> bool:
+        """Whether the counter was left; `latest` and `history` can still be read."""
+        return self._left
 
     @property
     def active(self) -> bool:

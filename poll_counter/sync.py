@@ -168,11 +168,17 @@ class PollCounter:
             _background.leave()
 
     def __iter__(self) -> Self:
-        """Give a `RoundCount` whenever the number or the round changes, until the event ends."""
+        """Give a `RoundCount` whenever the number or the round changes, until the event ends.
+
+        Raises `MisuseError` when the counter is closed.
+        """
+        self._counter.__aiter__()
         return self
 
     def __next__(self) -> RoundCount:
         """Wait for the next count; raises what the other's `__anext__` raises."""
+        if self.closed:
+            raise StopIteration
         if self._loop is None:
             raise MisuseError("enter the counter first: with PollCounter(...) as counter")
         try:
@@ -204,6 +210,11 @@ class PollCounter:
     def fields(self) -> Mapping[str, FieldValue]:
         """The event's custom fields, key -> value."""
         return self._counter.fields
+
+    @property
+    def closed(self) -> bool:
+        """Whether the counter was left; `latest` and `history` can still be read."""
+        return self._counter.closed
 
     @property
     def active(self) -> bool:

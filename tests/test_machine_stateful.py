@@ -219,6 +219,7 @@ class BadNetwork(RuleBasedStateMachine):
             assert count.votes in self.numbers_told[(round_ - 1) % OPTIONS] | {0}
             assert count.players in {None, count.votes}
             assert count.high in ({None, count.votes} if count.settled else {None})
+            assert self.acknowledges or count.high is None
             if round_ < present or self.machine.progress.opened:
                 assert count.players != 0
             by, votes = before.get(round_, (None, 0))

@@ -123,6 +123,16 @@ def test_reading_needs_an_entered_counter() -> None:
         next(silent())
 
 
+def test_reading_a_closed_counter() -> None:
+    """A new loop over a closed counter is misuse; one that was at work comes to its end."""
+    with silent() as counter:
+        reading = iter(counter)
+    assert counter.closed
+    with pytest.raises(MisuseError, match="closed"):
+        iter(counter)
+    assert next(reading, None) is None
+
+
 def test_values_can_be_read_before_and_after() -> None:
     """Properties answer at any time."""
     counter = silent()
