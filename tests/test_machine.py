@@ -405,6 +405,12 @@ def test_lapsed_vote_is_due_again_when_the_show_steps_back() -> None:
     assert client.casts == [(2.75, "P", 0)]
 
 
+def test_round_stepped_back_to_is_due_for_who_has_not_voted_in_it() -> None:
+    """A latecomer sees an earlier round when the show steps back to it, and votes in it."""
+    client = play(Client(accepts=True), welcomed(P, *finished(1)), 5, revoked("T1"), 5)
+    assert client.casts == [(1.5, "P", 1), (6.5, "P", 0)]
+
+
 def test_due_vote_survives_a_step_back() -> None:
     """A due vote neither lapses nor is drawn anew when the show steps back before its round."""
     client = Client(draw=draws(0.0, 0.0, 0.5, 0.0), acknowledges=False)
