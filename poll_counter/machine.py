@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from .commands import CastVote, Command, Remember, ReportCount, Skip, Warn, WarningKind
 from .counts import Counts, RoundCount
@@ -416,7 +416,8 @@ _LIVE: Final = frozenset({State.WAITING, State.PLAYING})
 _Handler: TypeAlias = Callable[[Machine, Any, float, list[Command]], None]
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """What becomes of a fact in a state."""
 
     handler: _Handler
