@@ -74,7 +74,7 @@ class _Book:
     """What the count of one round is read from."""
 
     held_at: float
-    """When this client first held the round."""
+    """When this client first held the round, with the poll that counts it."""
     poll_id: str | None = None
     """The poll that counts the round; no longer changed once the round is over (rule 6)."""
     option: int = 0
@@ -118,15 +118,17 @@ class Counts:
 
     def all_final(self, progress: Progress) -> bool:
         """Tell whether every hidden poll present has its final results; true without a poll."""
-        held = (self.tallies.get(poll.id) for poll in progress.pages.values())
+        is_hidden = progress.recognise.is_hidden
+        polls = (element for element in progress.elements.values() if is_hidden(element))
+        held = (self.tallies.get(poll.id) for poll in polls)
         return all(tally is not None and tally.final for tally in held)
 
     def keep(self, progress: Progress, now: float, *, live: bool) -> None:
         """Keep the books after a change of progress: which option of which poll counts a round.
 
         A round gets a book when there is a poll for it or its trivia is open: before that there
-        is nothing to tell, so that a show ends quietly. Only the present round's poll may
-        change; while not `live`, a round is not begun.
+        is nothing to tell, so that a show ends quietly. A round that is over keeps the poll that
+        counted it; while not `live`, a round is not begun.
         """
         for round_ in range(1, progress.round + live):
             found = progress.poll_for(round_)
@@ -136,11 +138,12 @@ class Counts:
                 if found is None and not (present and progress.opened):
                     continue
                 book = self._books[round_] = _Book(held_at=now)
-            elif not present:
+            elif not present and book.poll_id in self.tallies:
                 found = None
             if found is not None:
                 poll, book.option = found
-                book.poll_id = poll.id
+                if book.poll_id != poll.id:
+                    book.poll_id, book.held_at = poll.id, now  # its votes begin to come now
                 book.complete = self._acknowledges and poll.max_votes_per_option == 1
                 spread_s = spread_of(poll, self._spread_s)
                 book.settles_at = book.held_at + spread_s + SETTLED_AFTER_S

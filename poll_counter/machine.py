@@ -58,6 +58,8 @@ REPEAT_JITTER_S = 5.0
 """After the timeout: full jitter up to this for the first repeat, doubled for each further."""
 REPEAT_JITTER_S_MAX = 20.0
 """The most that the doubling leads to."""
+BUSY_S_MIN = 1.0
+"""A busy platform is left alone at least this long, whatever it says."""
 ENDING_S = 10.0
 """How long a finished event's final results are waited for (rule 12)."""
 DEFAULT_SPREAD_S = 3.0
@@ -98,6 +100,8 @@ class _Vote:
     """When to cast it, or to repeat it."""
     casts: int = 0
     """How often it was handed over; 0 while due."""
+    not_before: float = float("-inf")
+    """What the platform asked for with `busy`."""
 
 
 class Machine:
@@ -122,7 +126,7 @@ class Machine:
 
     __slots__ = (
         "_acknowledges", "_connected", "_counts", "_draw", "_ended", "_ends_at", "_kept_for",
-        "_pending", "_seen", "_spread_s", "_told", "_voted", "_warned",
+        "_pending", "_playing", "_seen", "_spread_s", "_told", "_voted", "_warned",
         "active", "deadline", "progress", "state",
         "votes_accepted", "votes_due", "votes_lapsed", "votes_refused",
     )  # fmt: skip
@@ -159,6 +163,7 @@ class Machine:
         self._counts = Counts(acknowledges=acknowledges, spread_s=spread_s)
         self._kept_for: Progress | None = None  # what the books were last kept for, while live
         self._told: tuple[int, int | None] | None = None
+        self._playing = 0  # the round whose trivia is held open; 0 for none
         self._warned: set[tuple[WarningKind, int]] = set()
         self._ends_at: float | None = None
         self._ended = False
@@ -221,7 +226,8 @@ class Machine:
         self._connected = False
         for vote in self._pending.values():
             if vote.casts:
-                vote.at = min(vote.at, now)  # repeated at once after the reconnect (rule 5)
+                # Repeated at once after the reconnect (rule 5), but for what `busy` asks.
+                vote.at = min(vote.at, max(now, vote.not_before))
 
     def _element_told(
         self, fact: ElementPublished | ElementUpdated, _now: float, out: list[Command]
@@ -281,7 +287,8 @@ class Machine:
             self._answer_accepted(fact, now, out)
         elif fact.reason == "busy" and poll is not None and self._repeats(poll):
             told = fact.retry_after_s
-            vote.at = self._repeat_at(vote, now) if told is None else now + max(told, 0.0)
+            again = self._repeat_at(vote, now) if told is None else now + max(told, BUSY_S_MIN)
+            vote.at = vote.not_before = again
         else:
             del self._pending[key]
             self.votes_refused += 1
@@ -389,9 +396,11 @@ class Machine:
         if self._told != (round_, count.players):
             self._told = round_, count.players
             out.append(ReportCount(count))
-        playing_uncounted = self.state is State.PLAYING and not count.votes
-        if playing_uncounted and not self._counts.poll_is_open(self.progress, round_):
-            self._warn("no_poll", round_, _NO_POLL.format(round_), out)
+        playing = round_ if self.state is State.PLAYING else 0
+        if playing != self._playing:  # its trivia was published, or found open
+            self._playing = playing
+            if playing and not count.votes and not self._counts.poll_is_open(self.progress, round_):
+                self._warn("no_poll", round_, _NO_POLL.format(round_), out)
         found = self.progress.poll_for(round_)
         if found is not None and found[0].reveal_results_mode not in {None, "vote"}:
             self._warn("results_hidden", 0, _HIDDEN.format(found[0].reveal_results_mode), out)

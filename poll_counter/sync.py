@@ -144,13 +144,13 @@ class PollCounter:
 
     def __enter__(self) -> Self:
         """Begin to connect; does not wait for the network."""
-        loop = _background.enter()
+        self._loop = _background.enter()
         try:
-            _wait(loop, self._counter.__aenter__())
+            _wait(self._loop, self._counter.__aenter__())
         except BaseException:
+            self._loop = None
             _background.leave()
             raise
-        self._loop = loop
         return self
 
     def __exit__(

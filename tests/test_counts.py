@@ -312,13 +312,13 @@ def test_revoked_poll_leaves_the_present_round_without_a_count() -> None:
     assert players(books, show(*finished(2))) == {1: 30, 2: None}
 
 
-def test_finished_round_takes_no_poll_published_later() -> None:
-    """A round that was played without a poll stays without a count when a poll comes later."""
+def test_finished_round_without_a_poll_is_read_as_a_latecomer_reads_it() -> None:
+    """A round played without a poll is read from the one that comes later, as by everybody."""
     books = kept((show(trivia(1)), 0.0))
     late = show(P3, *finished(1))
     books.keep(late, 1.0, live=True)
     tell(books, (8, 0, 0), 2.0)
-    assert players(books, late) == {1: None, 2: 0}
+    assert players(books, late) == {1: 8, 2: 0}
 
 
 def test_latecomer_reads_the_rounds_before() -> None:

@@ -546,7 +546,7 @@ def test_other_refusals_are_final(reason: RefusalReason) -> None:
 
 def test_busy_is_repeated_when_told() -> None:
     """`busy` with a time is repeated at that time, whatever the timeout was."""
-    for retry_after_s in (0.5, 30.0):
+    for retry_after_s in (1.5, 30.0):
         client = play(Client(), welcomed(P), 2, refused("P", 0, "busy", retry_after_s), 31)
         assert client.casts[:2] == [(1.5, "P", 0), (2 + retry_after_s, "P", 0)]
         assert client.machine.votes_refused == 0
@@ -558,10 +558,53 @@ def test_busy_without_a_time_is_repeated_with_full_jitter() -> None:
     assert client.casts == [(1.5, "P", 0), (2 + 5 + 0.5 * 10, "P", 0)]
 
 
-def test_busy_with_a_time_gone_is_repeated_now() -> None:
-    """A negative time is as good as none to wait."""
-    client = play(Client(), welcomed(P), 2, refused("P", 0, "busy", -3.0))
-    assert client.casts == [(1.5, "P", 0), (2.0, "P", 0)]
+def test_busy_platform_is_not_hammered_after_a_reconnect() -> None:
+    """What `busy` asks for holds over a reconnect too."""
+    refusal = refused("P", 0, "busy", 10.0)
+    client = play(Client(), welcomed(P), 2, refusal, OFFLINE, 1, welcomed(P), 12)
+    assert client.casts[:2] == [(1.5, "P", 0), (12.0, "P", 0)]
+
+
+def test_poll_closed_while_a_trivia_is_open_was_published_with_it() -> None:
+    """The notice is about trivia published without a poll, not about a poll that ends early."""
+    closing = ElementStateChanged("P", "closed")
+    assert play(Client(), welcomed(P), 1, opens(1), closing, 5).warned == []
+
+
+def test_observers_agree_after_an_outage() -> None:
+    """Who was away when a past round's results came reads what a latecomer reads."""
+    back = welcomed(poll("B"), *finished(1), results=[results("B", {0: 50})])
+    latecomer = play(Client(), back)
+    assert latecomer.players[1] == 50
+    for before in (welcomed(), welcomed(poll("A"))):
+        returned = play(Client(), before, 0.1, opens(1), OFFLINE, 5, back)
+        assert returned.players[1] == 50
+
+
+def test_count_of_a_replaced_poll_is_not_settled_by_the_first() -> None:
+    """Votes for a poll that came late are still on their way: no upper bound is claimed."""
+    client = play(Client(), welcomed(P), 10, revoked("P"), published(poll("B")))
+    client.tell(results("B", {0: 1}))
+    count = client.machine.latest(client.now)
+    assert count is not None
+    assert (count.players, count.settled, count.high) == (1, False, None)
+
+
+def test_the_end_waits_for_the_results_of_a_replaced_poll_too() -> None:
+    """Of two polls of one page both have counted rounds: both final results are waited for."""
+    both = poll(page=0), poll("B", page=0, published_at=2.0)
+    client = play(Client(), welcomed(*both), EventStateChanged("finished"))
+    states: list[State] = []
+    for told in (results("B", {}, final=True), results("P", {0: 3}, final=True)):
+        client.tell(told)
+        states.append(client.machine.state)
+    assert states == [State.ENDING, State.FINISHED]
+
+
+def test_busy_with_a_time_gone_is_repeated_soon() -> None:
+    """No time to wait, or a negative one, is a second: a busy platform is not hammered."""
+    client = play(Client(), welcomed(P), 2, refused("P", 0, "busy", -3.0), 1)
+    assert client.casts == [(1.5, "P", 0), (3.0, "P", 0)]
 
 
 def test_busy_poll_revoked_meanwhile() -> None:
