@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .rounds import Progress, spread_of
+from .rounds import Progress, is_repeatable, spread_of
 
 __all__ = ["Counts", "RoundCount", "Tally"]
 
@@ -76,7 +76,7 @@ class _Book:
     held_at: float
     """When this client first held the round, with the poll that counts it."""
     poll_id: str | None = None
-    """The poll that counts the round; no longer changed once the round is over (rule 6)."""
+    """The poll that counts the round; kept once the round is over and counted (rule 6)."""
     option: int = 0
     complete: bool = False
     """Whether every vote for that poll arrives in the end (rule 8)."""
@@ -144,7 +144,7 @@ class Counts:
                 poll, book.option = found
                 if book.poll_id != poll.id:
                     book.poll_id, book.held_at = poll.id, now  # its votes begin to come now
-                book.complete = self._acknowledges and poll.max_votes_per_option == 1
+                book.complete = is_repeatable(poll, acknowledges=self._acknowledges)
                 spread_s = spread_of(poll, self._spread_s)
                 book.settles_at = book.held_at + spread_s + SETTLED_AFTER_S
             elif present:

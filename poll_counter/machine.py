@@ -48,7 +48,7 @@ from .facts import (
     TimePassed,
     Welcomed,
 )
-from .rounds import Progress, spread_of
+from .rounds import Progress, is_repeatable, spread_of
 
 __all__ = ["IGNORED", "TABLE", "Machine", "Row", "State"]
 
@@ -378,8 +378,7 @@ class Machine:
             self.deadline = vote.at
 
     def _repeats(self, poll: Element) -> bool:
-        """Whether a vote may be cast again: the platform then refuses the second (rule 5)."""
-        return self._acknowledges and poll.max_votes_per_option == 1
+        return is_repeatable(poll, acknowledges=self._acknowledges)
 
     def _repeat_at(self, vote: _Vote, now: float) -> float:
         jitter_s = min(REPEAT_JITTER_S_MAX, REPEAT_JITTER_S * 2.0 ** min(vote.casts, 8))

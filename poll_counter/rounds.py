@@ -21,7 +21,7 @@ from .elements import (
     number,
 )
 
-__all__ = ["Progress", "spread_of"]
+__all__ = ["Progress", "is_repeatable", "spread_of"]
 
 SPREAD_S_MAX = 120.0
 """The longest spread that a poll may ask for, seconds (counting rule 10)."""
@@ -31,6 +31,14 @@ def spread_of(poll: Element, default_s: float) -> float:
     """Read the seconds over which the votes for a poll are spread, clamped to 0..120."""
     value = number(poll.custom_fields.get(SPREAD_FIELD))
     return default_s if value is None else min(max(value, 0.0), SPREAD_S_MAX)
+
+
+def is_repeatable(poll: Element, *, acknowledges: bool) -> bool:
+    """Tell whether a vote for a poll may be cast again: the platform refuses a second (rule 5).
+
+    Then every vote arrives in the end; else a vote is cast at most once, and may be missing.
+    """
+    return acknowledges and poll.max_votes_per_option == 1
 
 
 def _published(element: Element) -> tuple[float, str]:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -129,16 +130,13 @@ class LiveServer:
                 members.pop(number, None)
 
     async def _hello(self, connection: ServerConnection) -> Hello | None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._hello_timeout_s):
                 request = decode_request(await connection.recv())
-        except TimeoutError:
-            await self._dismiss(connection, WRONG_PEER, "no_hello", "say hello first")
-            return None
-        if not isinstance(request, Hello):
-            await self._dismiss(connection, WRONG_PEER, "no_hello", "say hello first")
-            return None
-        return request
+            if isinstance(request, Hello):
+                return request
+        await self._dismiss(connection, WRONG_PEER, "no_hello", "say hello first")
+        return None
 
     def _take(
         self, number: int, connection: ServerConnection, request: Hello | Answer | str
