@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from .commands import CastVote, Command, Remember, ReportCount, Warn
+from .commands import CastVote, Command, Remember, RememberRate, ReportCount, Warn
 from .counts import RoundCount
 from .elements import Element, FieldValue, Recognise
 from .errors import MisuseError, PlatformError
 from .facts import ActiveChanged, EventUpdated, Fact, Welcomed
-from .journal import JournalLike, MemoryJournal, open_journal
+from .journal import Entry, JournalLike, MemoryJournal, open_journal
 from .machine import DEFAULT_SPREAD_S, Machine, State
 from .rounds import SPREAD_S_MAX
 from .transport import Transport, WebSocketTransport
@@ -167,8 +167,10 @@ class PollCounter:
             remembered=self._journal.recall(event_id),
             acknowledges=transport.acknowledges,
             spread_s=spread_s,
+            player_id=self._journal.player_id,
         )
         self._fields: Mapping[str, FieldValue] = {}
+        self._fields_rev = -1
         self._connects = 0
         self._sent = 0
         self._skipped: Counter[str] = Counter()
@@ -180,8 +182,8 @@ class PollCounter:
         self._sender: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
         self._timer_at = 0.0
-        self._outbox: deque[Remember | CastVote] = deque()
-        self._unwritten: set[tuple[str, int]] = set()
+        self._outbox: deque[Entry | CastVote] = deque()
+        self._unwritten: dict[tuple[str, int | None], Entry] = {}
         self._writing: asyncio.Future[None] | None = None
         self._unread: RoundCount | None = None
         self._reading = False
@@ -326,15 +328,20 @@ class PollCounter:
                 async for fact in facts:
                     if isinstance(fact, Welcomed):
                         self._connects += 1
-                        self._fields = fact.fields
-                    elif isinstance(fact, EventUpdated):
-                        self._fields = fact.fields
+                    if isinstance(fact, Welcomed | EventUpdated):
+                        self._hold_fields(fact)
                     self._tell(fact)
                     if self._over:
                         return
             self._fail(PlatformError("it stopped bringing facts"))
         except Exception as error:  # noqa: BLE001 - a transport may raise anything; the app learns
             self._fail(error)
+
+    def _hold_fields(self, fact: Welcomed | EventUpdated) -> None:
+        """Hold the event's fields, but for older ones from a lagging edge."""
+        if fact.rev is None or fact.rev >= self._fields_rev:
+            self._fields = fact.fields
+            self._fields_rev = self._fields_rev if fact.rev is None else fact.rev
 
     def _fail(self, error: Exception) -> None:
         if self._over:  # it only failed to say goodbye
@@ -361,7 +368,7 @@ class PollCounter:
             _call(self._on_state, state)
         for command in commands:
             match command:
-                case Remember() | CastVote():
+                case Remember() | RememberRate() | CastVote():
                     self._outbox.append(command)
                 case ReportCount(count):
                     self._unread = count
@@ -398,36 +405,38 @@ class PollCounter:
         """Write votes down and hand them over, in the order the machine asked for."""
         while self._outbox:
             command = self._outbox.popleft()
-            if isinstance(command, Remember):
+            if not isinstance(command, CastVote):
                 await self._remember(command)
             elif await self._is_written(command):
                 self._sent += 1
                 await self._hand_over(command)
 
     async def _is_written(self, vote: CastVote) -> bool:
-        """Make sure that a vote is written down before it leaves (rule 5)."""
-        if (vote.poll_id, vote.option) in self._unwritten:
-            await self._remember(Remember(vote.poll_id, vote.option))
-        return (vote.poll_id, vote.option) not in self._unwritten
+        """Make sure that a vote, and its poll's rate, is written down before it leaves (rule 5)."""
+        keys = (vote.poll_id, None), (vote.poll_id, vote.option)
+        for key in keys:
+            if key in self._unwritten:
+                await self._remember(self._unwritten[key])
+        return not any(key in self._unwritten for key in keys)
 
-    async def _remember(self, vote: Remember) -> None:
-        key = vote.poll_id, vote.option
+    async def _remember(self, entry: Entry) -> None:
+        key = entry.poll_id, entry.option if isinstance(entry, Remember) else None
         try:
             if isinstance(self._journal, MemoryJournal):
-                self._journal.remember(self._event_id, vote)
+                self._journal.remember(self._event_id, entry)
             else:  # a disk may take its time; the app's loop goes on
-                work = asyncio.to_thread(self._journal.remember, self._event_id, vote)
+                work = asyncio.to_thread(self._journal.remember, self._event_id, entry)
                 self._writing = asyncio.ensure_future(work)
                 await asyncio.shield(self._writing)
         except Exception as error:  # noqa: BLE001 - a journal of the app's own may raise anything
-            self._unwritten.add(key)
+            self._unwritten[key] = entry
             logger.warning(
                 "the journal cannot be written (%s): votes are not cast, for after a restart they "
                 "would be cast twice; make room or name another file",
                 error,
             )
         else:
-            self._unwritten.discard(key)
+            self._unwritten.pop(key, None)
 
     async def _hand_over(self, vote: CastVote) -> None:
         try:

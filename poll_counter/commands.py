@@ -10,10 +10,20 @@ from typing import Literal, TypeAlias
 
 from .counts import RoundCount
 
-__all__ = ["CastVote", "Command", "Remember", "ReportCount", "Skip", "Warn", "WarningKind"]
+__all__ = [
+    "CastVote",
+    "Command",
+    "Remember",
+    "RememberRate",
+    "ReportCount",
+    "Skip",
+    "Warn",
+    "WarningKind",
+]
 
-WarningKind: TypeAlias = Literal["no_poll", "results_hidden"]
-"""What an app is warned of: a trivia that no poll counts; results that nobody may see."""
+WarningKind: TypeAlias = Literal["no_poll", "results_hidden", "sample_rate"]
+"""What an app is warned of: a trivia that no poll counts; results that nobody may see; a sample
+rate that nobody can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +38,22 @@ class Remember:
     """The hidden poll."""
     option: int
     """The option, 0-based."""
-    accepted: bool = False
-    """False: about to be cast. True: the platform has counted it."""
+    answered: bool = False
+    """False: about to be cast. True: the platform has counted it, or refused it for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class RememberRate:
+    """Write down, durably, the sample rate that a poll was first seen with (counting rule 9).
+
+    A poll that votes are remembered for, but no rate, had the rate 1. A driver that cannot write
+    it must not hand over a vote for the poll.
+    """
+
+    poll_id: str
+    """The hidden poll."""
+    sample_rate: float
+    """The share of players that vote, 0 < rate < 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +100,5 @@ class Skip:
     """A word, such as `old_rev` or `results_length`."""
 
 
-Command: TypeAlias = Remember | CastVote | ReportCount | Warn | Skip
+Command: TypeAlias = Remember | RememberRate | CastVote | ReportCount | Warn | Skip
 """Everything that a machine can ask for."""

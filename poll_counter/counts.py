@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .rounds import Progress, is_repeatable, spread_of
+from .sampling import estimate, interval
 
-__all__ = ["Counts", "RoundCount", "Tally"]
+__all__ = ["Counts", "RoundCount", "Tally", "unknown_count"]
 
 SETTLED_AFTER_S = 1.0
 """Beyond the spread: the longest that an undisturbed vote and its tally take (rule 8)."""
@@ -31,11 +32,14 @@ class RoundCount:
     round: int
     """The round, counted from 1; trivia k is played in round k."""
     players: int | None
-    """The player count; None when there is none to tell (no poll, results hidden, no votes)."""
+    """The player count; None when there is none to tell (no poll, results hidden, no votes).
+
+    Where only a sample of the players votes, an estimate: votes / sample_rate, rounded.
+    """
     votes: int
     """The highest tally that the platform told for the round's option."""
     low: int
-    """The lower bound of the players that the tally stands for."""
+    """The lower bound of the players that the tally stands for: of a sample, to 95 %."""
     high: int | None
     """The upper bound; None while not settled, or when votes may be missing."""
     sample_rate: float
@@ -44,6 +48,11 @@ class RoundCount:
     """Whether the tally is believed complete (rule 8)."""
     as_of: float | None
     """When the tally was told: the client's monotonic clock, seconds; None before any."""
+
+
+def unknown_count(round_: int, sample_rate: float) -> RoundCount:
+    """Make the count of a round that nothing is known of yet."""
+    return RoundCount(round_, None, 0, 0, None, sample_rate, settled=False, as_of=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,32 +127,37 @@ class Counts:
 
     def all_final(self, progress: Progress) -> bool:
         """Tell whether every hidden poll present has its final results; true without a poll."""
-        is_hidden = progress.recognise.is_hidden
-        polls = (element for element in progress.elements.values() if is_hidden(element))
-        held = (self.tallies.get(poll.id) for poll in polls)
+        held = (self.tallies.get(poll.id) for poll in progress.polls)
         return all(tally is not None and tally.final for tally in held)
 
-    def keep(self, progress: Progress, now: float, *, live: bool) -> None:
+    def keep(self, progress: Progress, now: float, *, since: float, live: bool) -> None:
         """Keep the books after a change of progress: which option of which poll counts a round.
 
         A round gets a book when there is a poll for it or its trivia is open: before that there
         is nothing to tell, so that a show ends quietly. A round that is over keeps the poll that
         counted it; while not `live`, a round is not begun.
+
+        Args:
+            progress: how far the show is.
+            now: seconds.
+            since: when the present round was first held, with the poll it has now.
+            live: whether the client is connected to an active event.
         """
         for round_ in range(1, progress.round + live):
             found = progress.poll_for(round_)
             present = round_ == progress.round
+            held_at = since if present else now
             book = self._books.get(round_)
             if book is None:
                 if found is None and not (present and progress.opened):
                     continue
-                book = self._books[round_] = _Book(held_at=now)
-            elif not present and book.poll_id in self.tallies:
+                book = self._books[round_] = _Book(held_at)
+            elif not present and self._votes(book):
                 found = None
             if found is not None:
                 poll, book.option = found
                 if book.poll_id != poll.id:
-                    book.poll_id, book.held_at = poll.id, now  # its votes begin to come now
+                    book.poll_id, book.held_at = poll.id, held_at  # its votes begin to come now
                 book.complete = is_repeatable(poll, acknowledges=self._acknowledges)
                 spread_s = spread_of(poll, self._spread_s)
                 book.settles_at = book.held_at + spread_s + SETTLED_AFTER_S
@@ -154,14 +168,19 @@ class Counts:
             elif book.finished_at is None:
                 book.finished_at = now
 
+    def begin(self, round_: int, since: float) -> None:
+        """Open a round's book, if there is none: the round was reported."""
+        self._books.setdefault(round_, _Book(since))
+
     def count(self, progress: Progress, round_: int, now: float) -> RoundCount | None:
         """The count of a round as it stands at `now`; None for a round without a book."""
         book = self._books.get(round_)
         if book is None:
             return None
+        rate = progress.rates.get(book.poll_id or "", 1.0)
         tally = self.tallies.get(book.poll_id or "")
         if tally is None or book.option >= len(tally.votes):
-            return RoundCount(round_, None, 0, 0, None, 1.0, settled=False, as_of=None)
+            return unknown_count(round_, rate)
         votes = tally.votes[book.option]
         settled = (
             tally.final
@@ -173,27 +192,34 @@ class Counts:
         known = votes > 0 or (
             round_ == progress.round and not progress.opened and self._open(progress, book)
         )
+        low, high = interval(votes, rate)
         return RoundCount(
             round=round_,
-            players=votes if known else None,
+            players=estimate(votes, rate) if known else None,
             votes=votes,
-            low=votes,
-            high=votes if known and settled and book.complete else None,
-            sample_rate=1.0,
+            low=low,
+            high=high if known and settled and book.complete else None,
+            sample_rate=rate,
             settled=settled,
             as_of=tally.as_of,
         )
 
     def history(self, progress: Progress, now: float) -> dict[int, RoundCount]:
-        """The counts of the rounds so far, round -> count, as they stand at `now`."""
-        rounds = (r for r in sorted(self._books) if r <= progress.round)
-        counts = ((r, self.count(progress, r, now)) for r in rounds)
-        return {round_: count for round_, count in counts if count is not None}
+        """The counts of the rounds so far, round -> count, as they stand at `now`.
 
-    def poll_is_open(self, progress: Progress, round_: int) -> bool:
-        """Tell whether an open hidden poll counts the round."""
-        book = self._books.get(round_)
-        return book is not None and self._open(progress, book)
+        Every round that is over is there, and the present one if it has a book.
+        """
+        history = {r: unknown_count(r, 1.0) for r in range(1, progress.round)}
+        for round_ in range(1, progress.round + 1):
+            count = self.count(progress, round_, now)
+            if count is not None:
+                history[round_] = count
+        return history
+
+    def _votes(self, book: _Book) -> int:
+        tally = self.tallies.get(book.poll_id or "")
+        known = tally is not None and book.option < len(tally.votes)
+        return tally.votes[book.option] if tally is not None and known else 0
 
     def _open(self, progress: Progress, book: _Book) -> bool:
         poll = progress.elements.get(book.poll_id or "")

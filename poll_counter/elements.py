@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 __all__ = [
     "PAGE_FIELD",
     "POLL_MARK",
+    "SAMPLE_RATE_FIELD",
     "SPREAD_FIELD",
     "ContentType",
     "Criterion",
@@ -39,6 +40,8 @@ POLL_MARK = "poll_counter"
 """The custom field that marks the hidden poll; its value is 1."""
 PAGE_FIELD = "poll_counter_page"
 """The custom field with a chained poll's page, counted from 0."""
+SAMPLE_RATE_FIELD = "poll_counter_sample_rate"
+"""The custom field with the share of players that vote, 0 < rate <= 1; 1 where there is none."""
 SPREAD_FIELD = "poll_counter_spread_s"
 """The custom field with the seconds over which the votes of a round are spread, 0 to 120."""
 

@@ -18,16 +18,29 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
-from .commands import Remember
+from .commands import Remember, RememberRate
 from .errors import JournalError
+from .sampling import is_rate
 
-__all__ = ["MEMORY", "FileJournal", "Journal", "JournalLike", "MemoryJournal", "open_journal"]
+__all__ = [
+    "MEMORY",
+    "Entry",
+    "FileJournal",
+    "Journal",
+    "JournalLike",
+    "MemoryJournal",
+    "open_journal",
+]
 
 logger = logging.getLogger(__name__)
 
 _FORMAT: Final = 1
 _PLAYER_ID: Final = re.compile(r"[0-9a-f]{32}")
 _OPTION: Final = re.compile(r"[0-9]{1,4}")
+
+
+Entry: TypeAlias = Remember | RememberRate
+"""What is remembered: how far a vote is, or the sample rate of a poll."""
 
 
 class Journal(Protocol):
@@ -39,11 +52,11 @@ class Journal(Protocol):
     class Shelf:
         player_id = "0f9ab3c2d4e5f60718293a4b5c6d7e8f"
 
-        def recall(self, event_id: str) -> tuple[commands.Remember, ...]:
-            return tuple(database.votes(event_id))
+        def recall(self, event_id: str) -> tuple[Entry, ...]:
+            return tuple(database.entries(event_id))
 
-        def remember(self, event_id: str, vote: commands.Remember) -> None:
-            database.store(event_id, vote)  # durable when this returns
+        def remember(self, event_id: str, entry: Entry) -> None:
+            database.store(event_id, entry)  # durable when this returns
     ```
     """
 
@@ -52,12 +65,12 @@ class Journal(Protocol):
         """The player's id: 128 random bits in hexadecimal, made once, sent to nobody else."""
         ...
 
-    def recall(self, event_id: str) -> tuple[Remember, ...]:
-        """What was remembered of the votes in an event."""
+    def recall(self, event_id: str) -> tuple[Entry, ...]:
+        """What was remembered of an event: votes, and sample rates of polls."""
         ...
 
-    def remember(self, event_id: str, vote: Remember) -> None:
-        """Write down how far a vote is; returns when a crash could no longer undo it.
+    def remember(self, event_id: str, entry: Entry) -> None:
+        """Write an entry down; returns when a crash could no longer undo it.
 
         Raises OSError when it cannot be written: the vote is then not handed over.
         """
@@ -66,6 +79,31 @@ class Journal(Protocol):
 
 def _new_id() -> str:
     return secrets.token_hex(16)
+
+
+class _Event:
+    """What is remembered of one event."""
+
+    __slots__ = ("rates", "votes")
+
+    def __init__(self) -> None:
+        self.votes: dict[tuple[str, int], bool] = {}
+        """(poll id, option) -> whether the vote was answered for good."""
+        self.rates: dict[str, float] = {}
+        """Poll id -> its sample rate."""
+
+    def remember(self, entry: Entry) -> None:
+        if isinstance(entry, RememberRate):
+            self.rates[entry.poll_id] = entry.sample_rate
+        else:
+            self.votes[entry.poll_id, entry.option] = entry.answered
+
+    def recall(self) -> tuple[Entry, ...]:
+        rates = (RememberRate(*each) for each in self.rates.items())
+        return *rates, *(Remember(*key, answered) for key, answered in self.votes.items())
+
+
+_NEVER_HEARD_OF: Final = _Event()
 
 
 class MemoryJournal:
@@ -85,16 +123,15 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.player_id: str = _new_id()
-        self._votes: dict[str, dict[tuple[str, int], bool]] = {}
+        self._events: dict[str, _Event] = {}
 
-    def recall(self, event_id: str) -> tuple[Remember, ...]:
-        """What was remembered of the votes in an event."""
-        votes = self._votes.get(event_id, {})
-        return tuple(Remember(*key, accepted) for key, accepted in votes.items())
+    def recall(self, event_id: str) -> tuple[Entry, ...]:
+        """What was remembered of an event: votes, and sample rates of polls."""
+        return self._events.get(event_id, _NEVER_HEARD_OF).recall()
 
-    def remember(self, event_id: str, vote: Remember) -> None:
-        """Keep how far a vote is."""
-        self._votes.setdefault(event_id, {})[vote.poll_id, vote.option] = vote.accepted
+    def remember(self, event_id: str, entry: Entry) -> None:
+        """Keep how far a vote is, or a poll's sample rate."""
+        self._events.setdefault(event_id, _Event()).remember(entry)
 
 
 class Memory(Enum):
@@ -129,7 +166,7 @@ class FileJournal:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.player_id: str = _new_id()
-        self._events: dict[str, dict[tuple[str, int], bool]] = {}
+        self._events: dict[str, _Event] = {}
         self._lock = threading.Lock()  # it is written from the threads of several counters
         try:
             held = self.path.read_bytes()
@@ -157,15 +194,14 @@ class FileJournal:
                 "that exists and may be written, or pass journal=MEMORY"
             ) from error
 
-    def recall(self, event_id: str) -> tuple[Remember, ...]:
-        """What was remembered of the votes in an event."""
-        votes = self._events.get(event_id, {})
-        return tuple(Remember(*key, accepted) for key, accepted in votes.items())
+    def recall(self, event_id: str) -> tuple[Entry, ...]:
+        """What was remembered of an event: votes, and sample rates of polls."""
+        return self._events.get(event_id, _NEVER_HEARD_OF).recall()
 
-    def remember(self, event_id: str, vote: Remember) -> None:
-        """Write down how far a vote is, and wait until it is on the disk."""
+    def remember(self, event_id: str, entry: Entry) -> None:
+        """Write down how far a vote is, or a poll's sample rate; wait until it is on the disk."""
         with self._lock:
-            self._events.setdefault(event_id, {})[vote.poll_id, vote.option] = vote.accepted
+            self._events.setdefault(event_id, _Event()).remember(entry)
             self._write()
 
     def _set_aside(self) -> None:
@@ -179,8 +215,15 @@ class FileJournal:
         )
 
     def _write(self) -> None:
-        events = {event: _packed(votes) for event, votes in self._events.items()}
-        text = json.dumps({"format": _FORMAT, "player_id": self.player_id, "events": events})
+        held = {
+            "format": _FORMAT,
+            "player_id": self.player_id,
+            "events": {event_id: _packed(event.votes) for event_id, event in self._events.items()},
+            "rates": {
+                event_id: event.rates for event_id, event in self._events.items() if event.rates
+            },
+        }
+        text = json.dumps(held)
         temporary = self.path.with_name(self.path.name + ".new")
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -197,27 +240,38 @@ class FileJournal:
 
 def _packed(votes: dict[tuple[str, int], bool]) -> dict[str, dict[str, str]]:
     polls: dict[str, dict[str, str]] = {}
-    for (poll_id, option), accepted in votes.items():
-        polls.setdefault(poll_id, {})[str(option)] = "accepted" if accepted else "cast"
+    for (poll_id, option), answered in votes.items():
+        polls.setdefault(poll_id, {})[str(option)] = "answered" if answered else "cast"
     return polls
 
 
-def _read(text: bytes) -> tuple[str, dict[str, dict[tuple[str, int], bool]]]:
+def _read(text: bytes) -> tuple[str, dict[str, _Event]]:
     """Read a journal; raises ValueError, TypeError, KeyError or AttributeError if it is none."""
     held: Any = json.loads(text)
     player_id: Any = held["player_id"]
     if held["format"] != _FORMAT or not _PLAYER_ID.fullmatch(player_id):
         raise ValueError("another format")
-    events = {str(event): dict(_unpacked(polls)) for event, polls in held["events"].items()}
+    events: dict[str, _Event] = {}
+    for event_id, polls in held["events"].items():
+        events.setdefault(event_id, _Event()).votes.update(_unpacked(polls))
+    for event_id, rates in held.get("rates", {}).items():  # a file of before has none
+        events.setdefault(event_id, _Event()).rates.update(_rates(rates))
     return player_id, events
 
 
 def _unpacked(polls: dict[str, dict[str, str]]) -> Iterator[tuple[tuple[str, int], bool]]:
     for poll_id, options in polls.items():
         for option, stage in options.items():
-            if stage not in {"cast", "accepted"} or not _OPTION.fullmatch(option):
+            if stage not in {"cast", "answered"} or not _OPTION.fullmatch(option):
                 raise ValueError("another format")
-            yield (poll_id, int(option)), stage == "accepted"
+            yield (poll_id, int(option)), stage == "answered"
+
+
+def _rates(rates: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    for poll_id, rate in rates.items():
+        if isinstance(rate, bool) or not is_rate(rate):
+            raise ValueError("another format")
+        yield poll_id, float(rate)
 
 
 JournalLike: TypeAlias = str | os.PathLike[str] | Journal | Memory

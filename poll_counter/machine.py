@@ -16,18 +16,19 @@ commands = machine.wake(now)               # when machine.deadline has come; ear
 * whether the player takes part (`active`), and which rounds it has *seen*;
 * one vote per (poll, option): due -> cast -> accepted or refused, or lapsed before it was cast.
 
-A fact changes what is held first; `_settle` then works out what follows, the same after every
-fact. The rules are numbered as in the README's counting rules.
+A fact changes what is held first. If that changed, `_settle` then works out what follows, the
+same after every fact; what follows from the progress of the show alone is in `standing.py`, shared
+by all machines that hold the same progress. In the end `_vote` sees what is due. The rules are
+numbered as in the README's counting rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Final, TypeAlias
 
-from .commands import CastVote, Command, Remember, ReportCount, Skip, Warn, WarningKind
+from .commands import Command, Remember, RememberRate, ReportCount, Skip, Warn
 from .counts import Counts, RoundCount
 from .elements import Element, Recognise
 from .errors import MisuseError
@@ -48,16 +49,16 @@ from .facts import (
     TimePassed,
     Welcomed,
 )
-from .rounds import Progress, is_repeatable, spread_of
+from .rounds import Progress, is_repeatable
+from .sampling import is_rate, is_sampled
+from .standing import Ballot, Standing, State
 
 __all__ = ["IGNORED", "TABLE", "Machine", "Row", "State"]
 
 ANSWER_TIMEOUT_S = 5.0
 """A vote without an answer is repeated no sooner than this (rule 5)."""
-REPEAT_JITTER_S = 5.0
-"""After the timeout: full jitter up to this for the first repeat, doubled for each further."""
-REPEAT_JITTER_S_MAX = 20.0
-"""The most that the doubling leads to."""
+REPEAT_JITTERS_S = 5.0, 10.0, 20.0
+"""After the timeout: full jitter up to this for the first repeat, the second, all further."""
 BUSY_S_MIN = 1.0
 """A busy platform is left alone at least this long, whatever it says."""
 ENDING_S = 10.0
@@ -66,35 +67,11 @@ DEFAULT_SPREAD_S = 3.0
 """The spread for a poll that names none (rule 10)."""
 
 
-class State(Enum):
-    """Where the counter stands.
-
-    For example:
-
-    ```python
-    if counter.state is State.OFFLINE:
-        print("connecting...")
-    ```
-    """
-
-    OFFLINE = "offline"
-    """No connection with a snapshot; the transport is at work on one."""
-    UPCOMING = "upcoming"
-    """Connected; the event has not begun."""
-    WAITING = "waiting"
-    """Connected, the event active, no trivia open: the waiting phase of a round."""
-    PLAYING = "playing"
-    """Connected, the event active, a trivia open."""
-    ENDING = "ending"
-    """The event is over; its final results are still to come."""
-    FINISHED = "finished"
-    """Over for good: nothing more is cast or reported."""
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Vote:
     """A vote on its way: due (not cast yet), or cast and not answered."""
 
+    ballot: Ballot
     round: int
     at: float
     """When to cast it, or to repeat it."""
@@ -113,6 +90,9 @@ class Machine:
         remembered: what earlier machines of this player asked to remember for this event.
         acknowledges: whether the transport tells if an answer was accepted.
         spread_s: seconds over which votes are spread for a poll that names no spread.
+        player_id: whose votes these are; it decides who votes where only a sample does.
+        progress: instead of `recognise`, what to start from: machines that are told the same
+            facts share what follows from one.
 
     For example:
 
@@ -125,8 +105,9 @@ class Machine:
     """
 
     __slots__ = (
-        "_acknowledges", "_connected", "_counts", "_draw", "_ended", "_ends_at", "_kept_for",
-        "_pending", "_playing", "_seen", "_spread_s", "_told", "_voted", "_warned",
+        "_acknowledges", "_connected", "_counts", "_draw", "_ended", "_ends_at", "_held",
+        "_pending", "_player_id", "_playing", "_rates", "_sampled_out", "_seen", "_settled",
+        "_since", "_spread_s", "_standing", "_told", "_voted", "_warned",
         "active", "deadline", "progress", "state",
         "votes_accepted", "votes_due", "votes_lapsed", "votes_refused",
     )  # fmt: skip
@@ -136,17 +117,21 @@ class Machine:
         *,
         draw: Callable[[], float],
         recognise: Recognise | None = None,
-        remembered: Iterable[Remember] = (),
+        remembered: Iterable[Remember | RememberRate] = (),
         acknowledges: bool = True,
         spread_s: float = DEFAULT_SPREAD_S,
+        player_id: str = "",
+        progress: Progress | None = None,
     ) -> None:
-        self.state: State = State.OFFLINE
+        if recognise is not None and progress is not None:
+            raise MisuseError("pass either recognise= or progress=, which has one")
+        self.state: State = _OFFLINE
         """Where the counter stands."""
         self.deadline: float | None = None
         """When to call `wake`, on the clock of `now`; None for never."""
         self.active: bool = True
         """Whether the player takes part; changed by the fact `ActiveChanged`."""
-        self.progress: Progress = Progress(recognise or Recognise())
+        self.progress: Progress = progress or Progress(recognise or Recognise())
         """How far the show is."""
         self.votes_due: int = 0
         self.votes_accepted: int = 0
@@ -156,24 +141,49 @@ class Machine:
         self._draw = draw
         self._acknowledges = acknowledges
         self._spread_s = spread_s
+        self._player_id = player_id
         self._connected = False
-        self._seen = 0  # one bit per round: a million machines fit into memory
+
+        # A million machines fit into memory: rounds and options are bits, and what most of them
+        # never need is made when it is needed.
+        self._seen = 0  # one bit per round
         self._voted: dict[str, int] = {}  # poll id -> one bit per option cast, ever
-        self._pending: dict[tuple[str, int], _Vote] = {}  # due, or cast and not answered
-        self._counts = Counts(acknowledges=acknowledges, spread_s=spread_s)
-        self._kept_for: Progress | None = None  # what the books were last kept for, while live
+        self._pending: tuple[_Vote, ...] = ()  # due, or cast and not answered
+        self._sampled_out = ""  # the poll that this player was found not to vote in
+        self._rates: Mapping[str, float] = _NO_RATES  # poll id -> sample rate, as remembered
+        self._counts: Counts | None = None  # from the first results on
+
+        self._settled: Progress | None = None  # the progress for which all below was worked out
+        self._standing = Standing.of(self.progress)
+        self._held: tuple[int, str | None] = _NOTHING_HELD  # the round last live, and its poll
+        self._since = 0.0  # since when
         self._told: tuple[int, int | None] | None = None
         self._playing = 0  # the round whose trivia is held open; 0 for none
-        self._warned: set[tuple[WarningKind, int]] = set()
+        self._warned: frozenset[tuple[str, object]] = frozenset()
         self._ends_at: float | None = None
         self._ended = False
-        for vote in sorted(remembered, key=lambda vote: vote.accepted):
-            key = vote.poll_id, vote.option
-            self._voted[vote.poll_id] = self._voted.get(vote.poll_id, 0) | 1 << vote.option
-            if vote.accepted:
-                self._pending.pop(key, None)
+        self._recall(remembered)
+
+    def _recall(self, remembered: Iterable[Remember | RememberRate]) -> None:
+        rates: dict[str, float] = {}
+        votes: dict[tuple[str, int], bool] = {}
+        for entry in remembered:
+            if isinstance(entry, RememberRate):
+                if not is_rate(entry.sample_rate):
+                    raise MisuseError(f"{entry} is remembered, but is no sample rate")
+                rates[entry.poll_id] = entry.sample_rate
             else:
-                self._pending[key] = _Vote(0, at=float("-inf"), casts=1)
+                key = entry.poll_id, entry.option
+                votes[key] = votes.get(key, False) or entry.answered
+        for (poll_id, option), answered in votes.items():
+            rates.setdefault(poll_id, 1.0)  # else its rate would have been remembered first
+            ballot = Ballot(poll_id, option)
+            self._voted[poll_id] = self._voted.get(poll_id, 0) | ballot.option_bit
+            if not answered:
+                self._pending += (_Vote(ballot, 0, at=float("-inf"), casts=1),)
+        if rates:
+            self.progress = self.progress.with_rates(rates)
+            self._rates = rates
 
     # What a driver calls
 
@@ -191,8 +201,15 @@ class Machine:
             return ()
         out: list[Command] = []
         row.handler(self, fact, now, out)
-        self._settle(now, out)
-        self._report(now, out)
+        changed = self._settled is not self.progress or self._ends_at is not None
+        if changed:
+            self._settle(now, out)
+        self.deadline = self._ends_at
+        live = self._connected and self._standing.live
+        if live and self.active:
+            self._vote(now, out)
+        if changed:
+            self._report(now, out, live=live)
         return tuple(out)
 
     def wake(self, now: float) -> tuple[Command, ...]:
@@ -200,22 +217,28 @@ class Machine:
         return self.receive(_TIME_PASSED, now)
 
     def history(self, now: float) -> dict[int, RoundCount]:
-        """The counts of all rounds known, round -> count, as they stand at `now`."""
-        return self._counts.history(self.progress, now)
+        """The counts of the rounds so far, round -> count, as they stand at `now`.
+
+        Every round that is over is there, and the present one when there is a poll for it or its
+        trivia is open; a round that nothing is known of has `players` None.
+        """
+        return self._read(now).history(self.progress, now)
 
     @property
     def told_at(self) -> float | None:
         """When results of a hidden poll were last told, on the clock of `now`."""
-        return self._counts.told_at
+        return None if self._counts is None else self._counts.told_at
 
     def latest(self, now: float) -> RoundCount | None:
         """The count that was last reported, as it stands at `now`; None before the first."""
-        return None if self._told is None else self._counts.count(self.progress, self._told[0], now)
+        if self._told is None:
+            return None
+        return self._read(now).count(self.progress, self._told[0], now)
 
     # What a fact changes; the handlers that TABLE names
 
     def _welcomed(self, fact: Welcomed, now: float, out: list[Command]) -> None:
-        self._connected = True
+        self._connected, self._settled = True, None
         self.progress = self.progress.with_snapshot(fact.elements, fact.rev).with_event(
             fact.event_state, fact.event_rev
         )
@@ -223,8 +246,8 @@ class Machine:
             self._results_told(results, now, out)
 
     def _disconnected(self, _fact: Disconnected, now: float, _out: list[Command]) -> None:
-        self._connected = False
-        for vote in self._pending.values():
+        self._connected, self._settled = False, None
+        for vote in self._pending:
             if vote.casts:
                 # Repeated at once after the reconnect (rule 5), but for what `busy` asks.
                 vote.at = min(vote.at, max(now, vote.not_before))
@@ -232,24 +255,22 @@ class Machine:
     def _element_told(
         self, fact: ElementPublished | ElementUpdated, _now: float, out: list[Command]
     ) -> None:
-        if self.progress.is_old(fact.element.id, fact.element.rev):
+        before = self.progress
+        self.progress = before.with_element(fact.element)
+        if self.progress is before:
             out.append(Skip("old_rev"))
-        else:
-            self.progress = self.progress.with_element(fact.element)
 
     def _state_changed(self, fact: ElementStateChanged, _now: float, out: list[Command]) -> None:
-        if self.progress.is_old(fact.element_id, fact.rev):
-            out.append(Skip("old_rev"))
-        elif fact.element_id not in self.progress.elements:
-            out.append(Skip("unknown_element"))
-        else:
-            self.progress = self.progress.with_state(fact.element_id, fact.state, fact.rev)
+        before = self.progress
+        self.progress = before.with_state(fact.element_id, fact.state, fact.rev)
+        if self.progress is before:
+            out.append(Skip("unknown_element" if fact.rev is None else "old_rev"))
 
     def _revoked(self, fact: ElementRevoked, _now: float, out: list[Command]) -> None:
-        if self.progress.is_old(fact.element_id, fact.rev):
+        before = self.progress
+        self.progress = before.without(fact.element_id, fact.rev)
+        if self.progress is before:
             out.append(Skip("old_rev"))
-        else:
-            self.progress = self.progress.without(fact.element_id, fact.rev)
 
     def _results_told(self, fact: ResultsTold, now: float, out: list[Command]) -> None:
         poll = self.progress.elements.get(fact.element_id)
@@ -260,7 +281,10 @@ class Machine:
         elif len(fact.votes) != len(poll.options):
             out.append(Skip("results_length"))
         else:
+            if self._counts is None:
+                self._counts = self._new_counts()
             self._counts.tell(poll.id, fact.votes, final=fact.final, now=now)
+            self._settled = None
 
     def _event_state_changed(
         self, fact: EventStateChanged, _now: float, _out: list[Command]
@@ -270,16 +294,14 @@ class Machine:
     def _answer_accepted(
         self, fact: AnswerAccepted | AnswerRefused, _now: float, out: list[Command]
     ) -> None:
-        key = fact.element_id, fact.option
-        vote = self._pending.get(key)
+        vote = self._pending_for((fact.element_id, fact.option))
         if vote is not None and vote.casts:
-            del self._pending[key]
+            self._drop(vote)
             self.votes_accepted += 1
-            out.append(Remember(*key, accepted=True))
+            out.append(vote.ballot.answered)
 
     def _answer_refused(self, fact: AnswerRefused, now: float, out: list[Command]) -> None:
-        key = fact.element_id, fact.option
-        vote = self._pending.get(key)
+        vote = self._pending_for((fact.element_id, fact.option))
         if vote is None or not vote.casts:
             return
         poll = self.progress.elements.get(fact.element_id)
@@ -290,136 +312,184 @@ class Machine:
             again = self._repeat_at(vote, now) if told is None else now + max(told, BUSY_S_MIN)
             vote.at = vote.not_before = again
         else:
-            del self._pending[key]
+            self._drop(vote)
             self.votes_refused += 1
+            out.append(vote.ballot.answered)
 
     def _active_changed(self, fact: ActiveChanged, _now: float, _out: list[Command]) -> None:
         self.active = fact.active
         if not fact.active:
             self._seen = 0
-            self._pending = {key: vote for key, vote in self._pending.items() if vote.casts}
+            self._pending = tuple(vote for vote in self._pending if vote.casts)
 
     def _frame_skipped(self, fact: FrameSkipped, _now: float, out: list[Command]) -> None:
         out.append(Skip(fact.reason))
 
     def _nothing(self, _fact: Fact, _now: float, _out: list[Command]) -> None:
-        """Nothing is held anew; `_settle` sees what is due by now."""
+        """Nothing is held anew; `_vote` sees what is due by now."""
 
-    # What follows from what is held
+    # What follows from what is held, when it has changed
 
     def _settle(self, now: float, out: list[Command]) -> None:
-        over = self.progress.event_state == "finished"
-        self._lapse(over=over)
-        if not over:
+        progress = self._settled = self.progress
+        standing = self._standing = Standing.of(progress)
+        if self._pending:
+            self._lapse(over=standing.over)
+        if not standing.over:
             self._ends_at = None
         else:
             self._end(now)
-        self.state = self._state()
-        live = self.state in _LIVE
-        if self._kept_for is not self.progress or not live:
-            self._kept_for = self.progress if live else None
-            self._counts.keep(self.progress, now, live=live)
-        self.deadline = self._ends_at
-        if live and self.active:
-            self._vote(now, out)
+        if self._ended:
+            self.state = _FINISHED
+        else:
+            self.state = standing.state if self._connected else _OFFLINE
+        if self._rates is not progress.rates:
+            self._keep_rates(out)
+        live = self._connected and standing.live
+        if live and self._held != standing.held:
+            self._held, self._since = standing.held, now
+        if self._counts is not None:
+            self._counts.keep(progress, now, since=self._since, live=live)
 
     def _lapse(self, *, over: bool) -> None:
         """Due votes lapse when their round or the event is over (rules 2 and 12)."""
-        for key, vote in list(self._pending.items()):
+        for vote in self._pending:
             if not vote.casts and (over or vote.round <= self.progress.finished):
-                del self._pending[key]
+                self._drop(vote)
                 self.votes_lapsed += 1
 
     def _end(self, now: float) -> None:
         """A finished event is left with the final results, or after a while (rule 12)."""
         if self._ends_at is None:
             self._ends_at = now + ENDING_S
-        if self._counts.all_final(self.progress) or now >= self._ends_at:
+        final = self._counts is not None and self._counts.all_final(self.progress)
+        if final or not self.progress.polls or now >= self._ends_at:
             self._ended, self._ends_at = True, None
 
-    def _state(self) -> State:
-        if self._ended:
-            return State.FINISHED
-        if not self._connected:
-            return State.OFFLINE
-        if self.progress.event_state == "upcoming":
-            return State.UPCOMING
-        if self.progress.event_state == "finished":
-            return State.ENDING
-        return State.PLAYING if self.progress.opened else State.WAITING
+    def _keep_rates(self, out: list[Command]) -> None:
+        """Have the sample rates of new polls remembered; of those where everybody votes, none."""
+        for poll_id, rate in self.progress.rates.items():
+            if rate != 1.0 and poll_id not in self._rates:
+                out.append(RememberRate(poll_id, rate))
+        self._rates = self.progress.rates
 
     def _vote(self, now: float, out: list[Command]) -> None:
         """See the round, let its vote fall due, and cast it when its time has come (rule 2)."""
-        round_ = self.progress.round
-        if self.state is State.WAITING:
-            self._seen |= 1 << round_
-        found = self.progress.poll_for(round_)
-        if found is None or found[0].state != "opened":
+        standing = self._standing
+        if self.state is _WAITING:
+            self._seen |= standing.round_bit
+        ballot = standing.ballot
+        if ballot is None:
             return
-        poll, option = found
-        key = poll.id, option
-        vote = self._pending.get(key)
+        vote = self._pending_for(ballot.key) if self._pending else None
         if vote is None:
-            if not self._seen >> round_ & 1 or self._voted.get(poll.id, 0) >> option & 1:
+            if (
+                not self._seen & standing.round_bit
+                or self._voted.get(ballot.poll_id, 0) & ballot.option_bit
+                or (
+                    standing.sample_rate != 1.0
+                    and self._sits_out(ballot.poll_id, standing.sample_rate)
+                )
+            ):
                 return
-            spread_s = spread_of(poll, self._spread_s)
-            vote = self._pending[key] = _Vote(round_, at=now + self._draw() * spread_s)
+            spread_s = self._spread_s if standing.spread_s is None else standing.spread_s
+            vote = _Vote(ballot, standing.round, now + self._draw() * spread_s)
+            self._pending += (vote,)
             self.votes_due += 1
-        if vote.casts and not self._repeats(poll):
+        repeats = standing.limited and self._acknowledges
+        if vote.casts and not repeats:
             return
         if now >= vote.at:
             if not vote.casts:
-                self._voted[poll.id] = self._voted.get(poll.id, 0) | 1 << option
-                out.append(Remember(poll.id, option))
+                voted = self._voted.get(ballot.poll_id, 0)
+                self._voted[ballot.poll_id] = voted | ballot.option_bit
+                out.append(ballot.remember)
             vote.at = self._repeat_at(vote, now)
             vote.casts += 1
-            out.append(CastVote(poll.id, option))
-        if not vote.casts or self._repeats(poll):
+            out.append(ballot.cast)
+        if repeats or not vote.casts:
             self.deadline = vote.at
+
+    def _sits_out(self, poll_id: str, sample_rate: float) -> bool:
+        """Tell whether this player is not in the sample that votes (rule 9)."""
+        if poll_id == self._sampled_out:
+            return True
+        if is_sampled(poll_id, self._player_id, sample_rate):
+            return False
+        self._sampled_out = poll_id  # a hash takes as long as the rest of a call
+        return True
+
+    def _pending_for(self, key: tuple[str, int]) -> _Vote | None:
+        for vote in self._pending:
+            if vote.ballot.key == key:
+                return vote
+        return None
+
+    def _drop(self, vote: _Vote) -> None:
+        pending, at = self._pending, self._pending.index(vote)
+        self._pending = pending[:at] + pending[at + 1 :]
 
     def _repeats(self, poll: Element) -> bool:
         return is_repeatable(poll, acknowledges=self._acknowledges)
 
     def _repeat_at(self, vote: _Vote, now: float) -> float:
-        jitter_s = min(REPEAT_JITTER_S_MAX, REPEAT_JITTER_S * 2.0 ** min(vote.casts, 8))
+        jitter_s = REPEAT_JITTERS_S[min(vote.casts, 2)]
         return now + ANSWER_TIMEOUT_S + self._draw() * jitter_s
 
     # What the app is told
 
-    def _report(self, now: float, out: list[Command]) -> None:
+    def _report(self, now: float, out: list[Command], *, live: bool) -> None:
         """Tell the app when the number or the round has changed, and what spoils the count."""
-        round_ = self.progress.round
-        count = self._counts.count(self.progress, round_, now)
-        if count is None:
-            return
-        if self._told != (round_, count.players):
-            self._told = round_, count.players
-            out.append(ReportCount(count))
-        playing = round_ if self.state is State.PLAYING else 0
+        standing, count = self._standing, None
+        if self._counts is not None:
+            count = self._counts.count(self.progress, standing.round, now)
+        if count is not None:
+            if self._told != (standing.round, count.players):
+                self._told = standing.round, count.players
+                out.append(ReportCount(count))
+        elif live and standing.counted and self._told != standing.told:
+            self._told = standing.told
+            out.append(standing.report)
+        playing = standing.round if self.state is _PLAYING else 0
         if playing != self._playing:  # its trivia was published, or found open
             self._playing = playing
-            if playing and not count.votes and not self._counts.poll_is_open(self.progress, round_):
-                self._warn("no_poll", round_, _NO_POLL.format(round_), out)
-        found = self.progress.poll_for(round_)
-        if found is not None and found[0].reveal_results_mode not in {None, "vote"}:
-            self._warn("results_hidden", 0, _HIDDEN.format(found[0].reveal_results_mode), out)
+            if playing and standing.ballot is None and not (count and count.votes):
+                self._warn(("no_poll", playing), Warn("no_poll", _NO_POLL.format(playing)), out)
+        if live:
+            for poll_id, warning in standing.warnings:
+                self._warn((warning.kind, poll_id), warning, out)
 
-    def _warn(self, kind: WarningKind, about: int, text: str, out: list[Command]) -> None:
-        if (kind, about) not in self._warned:
-            self._warned.add((kind, about))
-            out.append(Warn(kind, text))
+    def _warn(self, about: tuple[str, object], warning: Warn, out: list[Command]) -> None:
+        if about not in self._warned:
+            self._warned |= {about}
+            out.append(warning)
+
+    def _new_counts(self) -> Counts:
+        return Counts(acknowledges=self._acknowledges, spread_s=self._spread_s)
+
+    def _read(self, now: float) -> Counts:
+        """The counts; who was never told results keeps none, and makes them when asked."""
+        if self._counts is not None:
+            return self._counts
+        counts = self._new_counts()
+        if self._told is not None:
+            counts.begin(self._told[0], self._since)
+        live = self.state in {_WAITING, _PLAYING}
+        counts.keep(self.progress, now, since=self._since, live=live)
+        return counts
 
 
 _NO_POLL = (
     "no poll for round {0}: its trivia was published without an open hidden poll that has an "
     "option for it, so the round is not counted; publish a hidden poll for the rounds to come"
 )
-_HIDDEN = (
-    "the results of the hidden poll are hidden by its reveal_results_mode {0!r}: votes are cast, "
-    "but there is no player count to show; make the poll with 'vote'"
-)
+_NO_RATES: Final[Mapping[str, float]] = {}
+_NOTHING_HELD: Final = 0, None
+
+# Looked up once: finding a member of an enumeration is slow, for what is done at every call.
+_OFFLINE, _WAITING, _PLAYING = State.OFFLINE, State.WAITING, State.PLAYING
+_FINISHED = State.FINISHED
 _TIME_PASSED = TimePassed()
-_LIVE: Final = frozenset({State.WAITING, State.PLAYING})
 
 _Handler: TypeAlias = Callable[[Machine, Any, float, list[Command]], None]
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 from .elements import (
     PAGE_FIELD,
+    SAMPLE_RATE_FIELD,
     SPREAD_FIELD,
     Element,
     ElementState,
@@ -20,17 +22,33 @@ from .elements import (
     Recognise,
     number,
 )
+from .sampling import is_rate
 
-__all__ = ["Progress", "is_repeatable", "spread_of"]
+__all__ = ["Progress", "is_repeatable", "sample_rate_of", "spread_of"]
 
 SPREAD_S_MAX = 120.0
 """The longest spread that a poll may ask for, seconds (counting rule 10)."""
+EARLY_MAX = 100
+"""How many states of elements not published yet are kept; the newest, of a platform gone mad."""
 
 
-def spread_of(poll: Element, default_s: float) -> float:
+_Default = TypeVar("_Default", bound=float | None)
+
+
+def spread_of(poll: Element, default_s: _Default) -> float | _Default:
     """Read the seconds over which the votes for a poll are spread, clamped to 0..120."""
     value = number(poll.custom_fields.get(SPREAD_FIELD))
     return default_s if value is None else min(max(value, 0.0), SPREAD_S_MAX)
+
+
+def sample_rate_of(poll: Element) -> float | None:
+    """Read the share of players that vote in a poll: 1 where none is named.
+
+    Returns None for what is no number, or none above 0 and up to 1; it counts as 1 (rule 10).
+    """
+    told = poll.custom_fields.get(SAMPLE_RATE_FIELD)
+    rate = 1.0 if told is None else number(told)
+    return rate if rate is not None and is_rate(rate) else None
 
 
 def is_repeatable(poll: Element, *, acknowledges: bool) -> bool:
@@ -49,8 +67,10 @@ def _published(element: Element) -> tuple[float, str]:
 class Progress:
     """How far the show is: the elements held, and what follows from them.
 
-    A change with a `rev` that `is_old` is to be ignored; every other method takes a change in
-    and returns the progress after it. Without a `rev` (None) changes count as in order.
+    Every method named `with...` takes a change in and returns the progress after it; the very
+    same progress when the change is ignored, such as one with a `rev` that `is_old`. Without a
+    `rev` (None) changes count as in order. Who holds the same progress and is told the same
+    shares the progress after it: see `_then`.
     """
 
     recognise: Recognise
@@ -63,10 +83,14 @@ class Progress:
     """How many trivia are present in state closed."""
     opened: int = 0
     """How many trivia are present in state opened."""
+    polls: tuple[Element, ...] = field(default=(), repr=False)
+    """The hidden polls present, in the order of their publication."""
     pages: Mapping[int, Element] = field(default_factory=dict, repr=False)
     """Page -> the hidden poll of that page."""
     options_per_poll: int = 0
     """The number of options of every page; 0 without a poll."""
+    rates: Mapping[str, float] = field(default_factory=dict, repr=False)
+    """Poll id -> the share of players that vote, as it was first seen (counting rule 9)."""
     event_rev: int = -1
     """The revision of the event's own state."""
     snapshot_rev: int = -1
@@ -75,6 +99,12 @@ class Progress:
     """The highest revision seen."""
     revoked: Mapping[str, int] = field(default_factory=dict, repr=False)
     """Revoked since that snapshot: element id -> revision of the revocation."""
+    early: Mapping[str, tuple[ElementState, int]] = field(default_factory=dict, repr=False)
+    """States that came before the element's publication: element id -> state, its revision."""
+
+    memo: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What was worked out from this progress before; it points forward only (see `_then`)."""
+    _told: list[object] = field(default_factory=list, init=False, compare=False, repr=False)
 
     @property
     def round(self) -> int:
@@ -100,28 +130,31 @@ class Progress:
         poll = self.pages.get(page)
         return None if poll is None or option >= len(poll.options) else (poll, option)
 
+    # The changes; each is looked up first, for what was told to a crowd is worked out once
+
     def with_element(self, element: Element) -> Progress:
         """An element was published or updated."""
-        return self._holding({**self.elements, element.id: element}, element.rev)
+        key = id(element)
+        return self.memo.get(key) or self._then(key, self._with_element(element), element)
 
     def with_state(self, element_id: str, state: ElementState, rev: int | None) -> Progress:
-        """An element held was opened or closed."""
-        element = replace(self.elements[element_id], state=state, rev=rev)
-        return self._holding({**self.elements, element_id: element}, rev)
+        """An element was opened or closed; one not published yet, as soon as it is.
+
+        Without a revision nobody can tell which was first: the state of an element that is not
+        held is then ignored.
+        """
+        key = element_id, state, rev
+        return self.memo.get(key) or self._then(key, self._with_state(element_id, state, rev))
 
     def without(self, element_id: str, rev: int | None) -> Progress:
         """An element was revoked; that it is gone is kept in mind, held before or not."""
-        elements = {key: value for key, value in self.elements.items() if key != element_id}
-        revoked = self.revoked if rev is None else {**self.revoked, element_id: rev}
-        return replace(self._holding(elements, rev), revoked=revoked)
+        key = element_id, "revoked", rev
+        return self.memo.get(key) or self._then(key, self._without(element_id, rev))
 
     def with_event(self, state: EventState, rev: int | None) -> Progress:
-        """The event's state was told; one that is not above the revision held is ignored."""
-        if rev is not None and rev <= self.event_rev:
-            return self
-        event_rev = self.event_rev if rev is None else rev
-        highest = max(self.highest_rev, event_rev)
-        return replace(self, event_state=state, event_rev=event_rev, highest_rev=highest)
+        """The event's state was told."""
+        key = state, rev
+        return self.memo.get(key) or self._then(key, self._with_event(state, rev))
 
     def with_snapshot(self, elements: Iterable[Element], rev: int | None) -> Progress:
         """All elements were told at once, as on every connect.
@@ -129,35 +162,106 @@ class Progress:
         They replace what is held, absent meaning revoked, if `rev` is at least the highest seen;
         else they come from a lagging edge and are merged, element by element.
         """
+        elements = tuple(elements)  # a tuple stays the same one
+        key = id(elements), rev
+        return self.memo.get(key) or self._then(key, self._with_snapshot(elements, rev), elements)
+
+    def with_rates(self, rates: Mapping[str, float]) -> Progress:
+        """The sample rates of some polls are known from before."""
+        key = frozenset(rates.items())
+        return self.memo.get(key) or self._then(key, self._with_rates(rates))
+
+    def _then(self, key: object, after: Progress, told: object = None) -> Progress:
+        """Keep the progress after a change, for others who hold this one and are told the same.
+
+        A machine then costs a million players a look into a dictionary each, and their memory is
+        one. What was told in few words is known by its value, elements by which object they are:
+        `told` is kept, so that no other object gets its id. A change that is ignored is not
+        kept, so that no progress ever holds itself: one that nobody is at any more is freed.
+        """
+        if after is not self:
+            self.memo[key] = after
+            self._told.append(told)
+        return after
+
+    # What a change comes to
+
+    def _with_element(self, element: Element) -> Progress:
+        if self.is_old(element.id, element.rev):
+            return self
+        return self._holding({**self.elements, element.id: self._caught_up(element)}, element.rev)
+
+    def _with_state(self, element_id: str, state: ElementState, rev: int | None) -> Progress:
+        if self.is_old(element_id, rev):
+            return self
+        held = self.elements.get(element_id)
+        if held is not None:
+            element = replace(held, state=state, rev=rev)
+            return self._holding({**self.elements, element_id: element}, rev)
+        if rev is None or rev <= self.early.get(element_id, ("", -1))[1]:
+            return self
+        early = {**self.early, element_id: (state, rev)}
+        if len(early) > EARLY_MAX:
+            del early[min(early, key=lambda each: early[each][1])]
+        return replace(self, early=early, highest_rev=max(self.highest_rev, rev))
+
+    def _caught_up(self, element: Element) -> Element:
+        """An element just published, in the state that overtook its publication, if one did."""
+        state, rev = self.early.get(element.id, (element.state, -1))
+        late = element.rev is not None and element.rev < rev
+        return replace(element, state=state, rev=rev) if late else element
+
+    def _without(self, element_id: str, rev: int | None) -> Progress:
+        if self.is_old(element_id, rev):
+            return self
+        elements = {key: value for key, value in self.elements.items() if key != element_id}
+        revoked = self.revoked if rev is None else {**self.revoked, element_id: rev}
+        return replace(self._holding(elements, rev), revoked=revoked)
+
+    def _with_event(self, state: EventState, rev: int | None) -> Progress:
+        if rev is not None and rev <= self.event_rev:
+            return self
+        event_rev = self.event_rev if rev is None else rev
+        highest = max(self.highest_rev, event_rev)
+        return replace(self, event_state=state, event_rev=event_rev, highest_rev=highest)
+
+    def _with_snapshot(self, elements: tuple[Element, ...], rev: int | None) -> Progress:
         if rev is None or rev >= self.highest_rev:
             held = {element.id: element for element in elements}
             snapshot_rev = self.snapshot_rev if rev is None else rev
-            return replace(self._holding(held, rev), snapshot_rev=snapshot_rev, revoked={})
-        newer = {e.id: e for e in elements if not self.is_old(e.id, e.rev)}
+            after = self._holding(held, rev)
+            return replace(after, snapshot_rev=snapshot_rev, revoked={}, early={})
+        newer = {e.id: self._caught_up(e) for e in elements if not self.is_old(e.id, e.rev)}
         return self._holding({**self.elements, **newer}, None) if newer else self
+
+    def _with_rates(self, rates: Mapping[str, float]) -> Progress:
+        known = {**self.rates, **rates}
+        return self if known == self.rates else replace(self, rates=known)
 
     def _holding(self, elements: Mapping[str, Element], rev: int | None) -> Progress:
         """Hold other elements, and work out anew what follows from them."""
         is_trivia, is_hidden = self.recognise.is_trivia, self.recognise.is_hidden
         trivia = [element for element in elements.values() if is_trivia(element)]
         finished = sum(element.state == "closed" for element in trivia)
-        pages = self._paged([element for element in elements.values() if is_hidden(element)])
+        polls = sorted((e for e in elements.values() if is_hidden(e)), key=_published)
+        pages = self._paged(polls)
+        new = {poll.id: sample_rate_of(poll) or 1.0 for poll in polls if poll.id not in self.rates}
         return replace(
             self,
             elements=MappingProxyType(dict(elements)),
             finished=finished,
             opened=len(trivia) - finished,
+            polls=tuple(polls),
             pages=pages,
             options_per_poll=len(pages[min(pages)].options) if pages else 0,
+            rates={**self.rates, **new} if new else self.rates,
             highest_rev=self.highest_rev if rev is None else max(self.highest_rev, rev),
+            early={key: told for key, told in self.early.items() if key not in elements},
         )
 
     def _paged(self, polls: list[Element]) -> Mapping[int, Element]:
         """Give every poll its page; of two polls for one page the later published has it."""
-        pages: dict[int, Element] = {}
-        for place, poll in enumerate(sorted(polls, key=_published)):
-            pages[self._page_of(poll, place)] = poll
-        return pages
+        return {self._page_of(poll, place): poll for place, poll in enumerate(polls)}
 
     def _page_of(self, poll: Element, place: int) -> int:
         """A poll's page: its place in the ids configured, else its field, else by publishing."""

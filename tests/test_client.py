@@ -35,7 +35,7 @@ from poll_counter import (
     WebSocketTransport,
     is_hidden,
 )
-from poll_counter.commands import Remember
+from poll_counter.commands import Remember, RememberRate
 from poll_counter.facts import (
     AnswerAccepted,
     AnswerRefused,
@@ -48,6 +48,8 @@ from poll_counter.facts import (
     ResultsTold,
     Welcomed,
 )
+from poll_counter.journal import Entry
+from poll_counter.sampling import is_sampled
 from poll_counter.testing import FakeClock, FakePlatform, FakeTransport
 from simulator.emulator import Emulator, Settings
 from simulator.host import hidden_poll
@@ -64,6 +66,11 @@ SPREAD_S: Final = 3.0
 REPEAT_S: Final = 25.0
 """Within this a vote that is not answered is repeated: 5 s, and full jitter up to 20 s."""
 VOTE: Final = CastVote("poll-0", 0)
+IN_SAMPLE, OUT_OF_SAMPLE = (
+    next(f"{n:032x}" for n in range(1000) if is_sampled("poll-0", f"{n:032x}", 0.9) is votes)
+    for votes in (True, False)
+)
+"""Players who vote, and do not, where nine of ten do."""
 
 
 @pytest.fixture(autouse=True)
@@ -521,6 +528,20 @@ async def test_fields_of_the_event() -> None:
         await until(lambda: counter.fields == {"c": None})
 
 
+async def test_older_fields_of_the_event_are_left_out() -> None:
+    """A lagging edge may tell what was before; what is told at the same revision is the same."""
+    script = Script(Welcomed("active", (), rev=5, fields={"a": 5}))
+    async with PollCounter(transport=script, event_id="test-show", journal=MEMORY) as counter:
+        await until(lambda: counter.fields == {"a": 5})
+        script.tell(EventUpdated({"a": 4}, rev=4), EventUpdated({"a": 6}, rev=6))
+        await until(lambda: counter.fields == {"a": 6})
+        script.tell(Disconnected(), Welcomed("active", (), rev=5, fields={"a": 5}))
+        await until(lambda: counter.stats().connects == 2)
+        assert counter.fields == {"a": 6}
+        script.tell(EventUpdated({"a": 7}))
+        await until(lambda: counter.fields == {"a": 7})
+
+
 # Misuse
 
 
@@ -556,15 +577,15 @@ async def test_leaving_waits_for_the_write_on_its_way(platform: FakePlatform) ->
 
     class Disk:
         player_id = "0" * 32
-        written: Final[list[Remember]] = []
+        written: Final[list[Entry]] = []
 
-        def recall(self, event_id: str) -> tuple[Remember, ...]:
+        def recall(self, event_id: str) -> tuple[Entry, ...]:
             return ()
 
-        def remember(self, event_id: str, vote: Remember) -> None:
+        def remember(self, event_id: str, entry: Entry) -> None:
             begun.set()
             go_on.wait(GUARD_S)
-            self.written.append(vote)
+            self.written.append(entry)
 
     async with platform.counter(journal=Disk(), spread_s=0.0):
         await platform.start()
@@ -804,14 +825,17 @@ class Diary(MemoryJournal):
         self.full = False
         self.failures = 0
 
-    def remember(self, event_id: str, vote: Remember) -> None:
+    def remember(self, event_id: str, entry: Entry) -> None:
         """Write down."""
         assert event_id == "test-show"
         if self.full:
             self.failures += 1
             raise OSError(errno.ENOSPC, "No space left on device")
-        super().remember(event_id, vote)
-        self.log.append("accepted" if vote.accepted else "cast")
+        super().remember(event_id, entry)
+        if isinstance(entry, RememberRate):
+            self.log.append(f"rate {entry.sample_rate}")
+        else:
+            self.log.append("accepted" if entry.answered else "cast")
 
 
 class Threaded:
@@ -822,14 +846,14 @@ class Threaded:
         self.player_id = self.diary.player_id
         self.threads: set[int] = set()
 
-    def recall(self, event_id: str) -> tuple[Remember, ...]:
+    def recall(self, event_id: str) -> tuple[Entry, ...]:
         """What was remembered."""
         return self.diary.recall(event_id)
 
-    def remember(self, event_id: str, vote: Remember) -> None:
+    def remember(self, event_id: str, entry: Entry) -> None:
         """Write down."""
         self.threads.add(threading.get_ident())
-        self.diary.remember(event_id, vote)
+        self.diary.remember(event_id, entry)
 
 
 class Noted(FakeTransport):
@@ -875,10 +899,10 @@ async def test_votes_wait_for_a_slow_disk(platform: FakePlatform) -> None:
     may_write, writing = threading.Event(), threading.Event()
 
     class Slow(Threaded):
-        def remember(self, event_id: str, vote: Remember) -> None:
+        def remember(self, event_id: str, entry: Entry) -> None:
             writing.set()
             may_write.wait(GUARD_S)
-            super().remember(event_id, vote)
+            super().remember(event_id, entry)
 
     transport = platform.transport()
     async with platform.counter(journal=Slow([]), transport=transport) as counter:
@@ -949,12 +973,57 @@ async def test_a_full_disk_without_repeats(platform: FakePlatform) -> None:
         assert transport.sent == []
 
 
+SAMPLED = replace(poll("poll-0", spread_s=0, sample_rate=0.9), rev=1)
+
+
+async def test_sample_rate_is_written_before_a_vote_leaves(platform: FakePlatform) -> None:
+    """The rate that a poll was first seen with is written down, once, before any vote for it."""
+    log: list[str] = []
+    journal, script = Diary(log), Script(Welcomed("active", (SAMPLED,)))
+    journal.player_id = IN_SAMPLE
+    async with platform.counter(journal=journal, transport=script):
+        await until(lambda: script.sent == [VOTE])
+    assert log == ["rate 0.9", "cast"]
+    again = Script(Welcomed("active", (replace(SAMPLED, custom_fields=poll().custom_fields),)))
+    async with platform.counter(journal=journal, transport=again) as counter:
+        await until(lambda: again.sent == [VOTE])  # repeated after the restart
+        assert counter.history[1].sample_rate == 0.9
+    assert log == ["rate 0.9", "cast"]
+
+
+async def test_player_outside_the_sample_does_not_vote(platform: FakePlatform) -> None:
+    """The journal's id decides; who does not vote reads the counts like everybody."""
+    journal, script = Diary([]), Script(Welcomed("active", (SAMPLED,)))
+    journal.player_id = OUT_OF_SAMPLE
+    script.tell(ResultsTold("poll-0", (90, *[0] * 9)))
+    async with platform.counter(journal=journal, transport=script) as counter:
+        await until(lambda: said(counter.latest) == (1, 100))
+        await platform.clock.advance(REPEAT_S)
+        assert script.sent == []
+        assert counter.stats().votes_due == 0
+    assert journal.log == ["rate 0.9"]
+
+
+async def test_a_full_disk_for_a_sample_rate(platform: FakePlatform) -> None:
+    """A rate that cannot be written holds the votes back, and is written before the repeat."""
+    journal, script = Diary([]), Script(Welcomed("active", (SAMPLED,)))
+    journal.player_id, journal.full = IN_SAMPLE, True
+    async with platform.counter(journal=journal, transport=script) as counter:
+        await until(lambda: journal.failures == 4)  # rate, vote; and both once more, to cast it
+        assert script.sent == []
+        assert counter.state is State.WAITING
+        journal.full = False
+        await platform.clock.advance(REPEAT_S)
+        assert set(script.sent) == {VOTE}
+    assert journal.log == ["rate 0.9", "cast"]
+
+
 async def test_journal_that_fails_in_its_own_way(platform: FakePlatform) -> None:
     """Whatever a journal raises, a vote that is not written down is not cast."""
 
     class Database(MemoryJournal):
-        def remember(self, event_id: str, vote: Remember) -> None:
-            raise RuntimeError(f"{event_id} is locked: {vote}")
+        def remember(self, event_id: str, entry: Entry) -> None:
+            raise RuntimeError(f"{event_id} is locked: {entry}")
 
     transport = platform.transport()
     async with platform.counter(journal=Database(), transport=transport) as counter:
@@ -980,7 +1049,7 @@ async def test_restart_does_not_vote_twice(
     platform: FakePlatform, reopen: Callable[[], MemoryJournal | FileJournal]
 ) -> None:
     """An app that restarts with its journal is the same player, and has voted."""
-    accepted = Remember("poll-0", 0, accepted=True)
+    accepted = Remember("poll-0", 0, answered=True)
     players: set[str] = set()
     await platform.start()
     for sent in ([VOTE], [], []):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from poll_counter.counts import Counts, RoundCount, Tally
+from poll_counter.counts import Counts, RoundCount, Tally, unknown_count
 from poll_counter.elements import Element, Recognise
 from poll_counter.rounds import Progress
 from tests.support.show import finished, is_value, poll, trivia
@@ -25,8 +25,15 @@ def kept(*steps: tuple[Progress, float]) -> Counts:
     """Make books that were kept for each progress at its time, live."""
     books = counts()
     for progress, now in steps:
-        books.keep(progress, now, live=True)
+        keep(books, progress, now)
     return books
+
+
+def keep(
+    books: Counts, progress: Progress, now: float, *, since: float | None = None, live: bool = True
+) -> None:
+    """Keep books; the present round is held since now, unless told otherwise."""
+    books.keep(progress, now, since=now if since is None else since, live=live)
 
 
 def tell(books: Counts, votes: tuple[int, ...], now: float, *, final: bool = False) -> None:
@@ -135,9 +142,9 @@ def test_zero_votes_count_only_while_waiting() -> None:
     books = kept((waiting, 0.0))
     tell(books, (0, 0, 0), 1.0)
     assert players(books, waiting) == {1: 0}
-    books.keep(playing, 2.0, live=True)
+    keep(books, playing, 2.0)
     assert players(books, playing) == {1: None}
-    books.keep(past, 3.0, live=True)
+    keep(books, past, 3.0)
     assert players(books, past) == {1: None, 2: 0}
     assert count(books, past, 1, 99.0).high is None
 
@@ -147,7 +154,7 @@ def test_votes_count_in_playing_and_past_rounds() -> None:
     books = kept((show(P3), 0.0))
     tell(books, (1, 0, 0), 1.0)
     for progress in (show(P3), show(P3, trivia(1)), show(P3, *finished(1))):
-        books.keep(progress, 2.0, live=True)
+        keep(books, progress, 2.0)
         assert players(books, progress)[1] == 1
 
 
@@ -183,7 +190,7 @@ def test_settled_by_results_since_the_trivia_finished() -> None:
     waiting, past = show(P3), show(P3, *finished(1))
     books = kept((waiting, 0.0))
     tell(books, (4, 0, 0), 0.5)
-    books.keep(past, 1.0, live=True)
+    keep(books, past, 1.0)
     assert not count(books, past, 1, 1.5).settled
     tell(books, (4, 1, 0), 2.0)
     assert count(books, past, 1, 2.0).settled
@@ -195,7 +202,7 @@ def test_settled_by_results_at_the_moment_the_trivia_finished() -> None:
     past = show(P3, *finished(1))
     books = kept((show(P3), 0.0))
     tell(books, (4, 0, 0), 1.0)
-    books.keep(past, 1.0, live=True)
+    keep(books, past, 1.0)
     assert count(books, past, 1, 1.0).settled
 
 
@@ -204,7 +211,7 @@ def test_finishing_is_when_it_was_first_held() -> None:
     past = show(P3, *finished(1))
     books = kept((show(P3), 0.0), (past, 1.0))
     tell(books, (4, 0, 0), 1.5)
-    books.keep(show(P3, *finished(1), trivia(2)), 2.0, live=True)
+    keep(books, show(P3, *finished(1), trivia(2)), 2.0)
     assert count(books, past, 1, 2.0).settled
 
 
@@ -213,9 +220,9 @@ def test_stepping_back_unsettles() -> None:
     waiting, past = show(P3), show(P3, *finished(1))
     books = kept((waiting, 0.0), (past, 1.0))
     tell(books, (4, 0, 0), 1.5)
-    books.keep(waiting, 2.0, live=True)
+    keep(books, waiting, 2.0)
     assert not count(books, waiting, 1, 2.0).settled
-    books.keep(past, 3.0, live=True)
+    keep(books, past, 3.0)
     assert not count(books, past, 1, 3.0).settled
     tell(books, (4, 0, 0), 3.5)
     assert count(books, past, 1, 3.5).settled
@@ -227,7 +234,7 @@ def test_settled_by_spread_and_a_second(spread_s: int | None, settles_at: float)
     progress = show(poll(options=3, spread_s=spread_s))
     books = kept((progress, 10.0))
     tell(books, (4, 0, 0), 10.5)
-    books.keep(show(*progress.elements.values()), 10.7, live=True)
+    keep(books, show(*progress.elements.values()), 10.7)
     assert not count(books, progress, 1, settles_at - 0.01).settled
     assert count(books, progress, 1, settles_at).settled
 
@@ -258,7 +265,7 @@ def test_high_is_unknown_for_an_at_most_once_poll(limit: int | None) -> None:
 def test_high_is_unknown_without_acknowledgements() -> None:
     """Where answers are not acknowledged votes may be missing: no upper bound."""
     progress, books = show(P3), counts(acknowledges=False)
-    books.keep(progress, 0.0, live=True)
+    keep(books, progress, 0.0)
     tell(books, (4, 0, 0), 1.0)
     assert count(books, progress, 1, 9.0).high is None
 
@@ -270,13 +277,13 @@ def test_waiting_round_without_a_poll_has_no_count() -> None:
     """Before its trivia a round without a poll has nothing to tell: shows end quietly."""
     progress = show(*finished(1))
     assert kept((progress, 0.0)).count(progress, 2, 0.0) is None
-    assert players(kept((progress, 0.0)), progress) == {}
+    assert players(kept((progress, 0.0)), progress) == {1: None}
 
 
 def test_playing_round_without_a_poll_counts_none() -> None:
     """A round whose trivia is open without a poll is reported, as None."""
     progress = show(*finished(1), trivia(2))
-    assert players(kept((progress, 0.0)), progress) == {2: None}
+    assert players(kept((progress, 0.0)), progress) == {1: None, 2: None}
 
 
 def test_poll_that_comes_late_counts_the_playing_round() -> None:
@@ -287,6 +294,18 @@ def test_poll_that_comes_late_counts_the_playing_round() -> None:
     assert players(books, late) == {1: 4}
 
 
+def test_a_round_without_votes_is_read_from_the_poll_that_has_them() -> None:
+    """Who missed that the poll was replaced while a round was on learns its count later."""
+    first, second = show(P3, *finished(1)), show(poll("Q", options=3), *finished(2))
+    books = kept((show(P3), 0.0), (first, 5.0))
+    tell(books, (4, 0, 0), 6.0)
+    keep(books, second, 12.0)
+    assert players(books, second) == {1: 4, 2: None, 3: None}
+    books.tell("Q", (9, 7, 0), final=False, now=13.0)
+    keep(books, second, 13.0)
+    assert players(books, second) == {1: 4, 2: 7, 3: 0}
+
+
 def test_replaced_poll_leaves_earlier_rounds_alone() -> None:
     """Past rounds keep the counts of the poll they had; the present one takes the new poll."""
     before = show(poll("A", options=3), *finished(1))
@@ -294,7 +313,7 @@ def test_replaced_poll_leaves_earlier_rounds_alone() -> None:
     books = kept((before, 0.0))
     books.tell("A", (30, 20, 0), final=False, now=1.0)
     assert players(books, before) == {1: 30, 2: 20}
-    books.keep(after, 2.0, live=True)
+    keep(books, after, 2.0)
     books.tell("B", (0, 5, 0), final=False, now=3.0)
     assert players(books, after) == {1: 30, 2: 5}
     books.tell("A", (31, 21, 0), final=True, now=4.0)
@@ -306,9 +325,9 @@ def test_revoked_poll_leaves_the_present_round_without_a_count() -> None:
     before, after = show(P3, *finished(1)), show(*finished(1))
     books = kept((before, 0.0))
     tell(books, (30, 20, 0), 1.0)
-    books.keep(after, 2.0, live=True)
+    keep(books, after, 2.0)
     assert players(books, after) == {1: 30, 2: None}
-    books.keep(show(*finished(2)), 3.0, live=True)
+    keep(books, show(*finished(2)), 3.0)
     assert players(books, show(*finished(2))) == {1: 30, 2: None}
 
 
@@ -316,7 +335,7 @@ def test_finished_round_without_a_poll_is_read_as_a_latecomer_reads_it() -> None
     """A round played without a poll is read from the one that comes later, as by everybody."""
     books = kept((show(trivia(1)), 0.0))
     late = show(P3, *finished(1))
-    books.keep(late, 1.0, live=True)
+    keep(books, late, 1.0)
     tell(books, (8, 0, 0), 2.0)
     assert players(books, late) == {1: 8, 2: 0}
 
@@ -325,7 +344,7 @@ def test_latecomer_reads_the_rounds_before() -> None:
     """Who joins late reads past rounds from the tallies, settled by the snapshot's results."""
     progress, books = show(P3, *finished(2)), counts()
     tell(books, (30, 20, 10), 5.0)
-    books.keep(progress, 5.0, live=True)
+    keep(books, progress, 5.0)
     history = books.history(progress, 5.0)
     assert {k: (c.players, c.high, c.settled) for k, c in history.items()} == {
         1: (30, 30, True),
@@ -335,20 +354,20 @@ def test_latecomer_reads_the_rounds_before() -> None:
 
 
 def test_latecomer_to_rounds_without_a_poll_reads_nothing() -> None:
-    """Past rounds that no poll present counts are not in a latecomer's history."""
+    """Past rounds that no poll present counts are in a latecomer's history without a number."""
     progress = show(poll("Q", options=3, page=1), *finished(3))
     books = kept((progress, 0.0))
     books.tell("Q", (6, 0, 0), final=False, now=0.0)
-    assert players(books, progress) == {4: 6}
+    assert players(books, progress) == {1: None, 2: None, 3: None, 4: 6}
 
 
 def test_no_round_begins_while_not_live() -> None:
     """While not connected to an active event the books end with the last finished trivia."""
     progress, books = show(P3, *finished(1)), counts()
     tell(books, (30, 20, 0), 0.0)
-    books.keep(progress, 0.0, live=False)
+    keep(books, progress, 0.0, live=False)
     assert players(books, progress) == {1: 30}
-    books.keep(progress, 1.0, live=True)
+    keep(books, progress, 1.0)
     assert players(books, progress) == {1: 30, 2: 20}
 
 
@@ -358,7 +377,7 @@ def test_history_ends_with_the_present_round() -> None:
     books = kept((on, 0.0), (back, 1.0))
     tell(books, (5, 4, 0), 2.0)
     assert players(books, back) == {1: 5}
-    books.keep(on, 3.0, live=True)
+    keep(books, on, 3.0)
     assert players(books, on) == {1: 5, 2: 4}
 
 
@@ -369,15 +388,88 @@ def test_history_is_in_order_of_rounds() -> None:
     assert list(books.history(late, 1.0)) == [1, 2, 3]
 
 
-def test_poll_is_open() -> None:
-    """Whether an open poll counts a round: not without a book, without a poll, or a closed one."""
-    playing = show(trivia(1))
-    opened, closed = show(P3, trivia(1)), show(poll(state="closed"), trivia(1))
-    assert not kept((show(), 0.0)).poll_is_open(show(), 1)
-    assert not kept((playing, 0.0)).poll_is_open(playing, 1)
-    assert kept((opened, 0.0)).poll_is_open(opened, 1)
-    assert not kept((closed, 0.0)).poll_is_open(closed, 1)
-    assert not kept((opened, 0.0)).poll_is_open(playing, 1)
+def test_round_reported_has_a_book() -> None:
+    """A book is opened for a round that was reported, unless it has one, and tells nothing new."""
+    progress = show(*finished(1))
+    books = kept((progress, 0.0))
+    assert books.count(progress, 2, 0.0) is None
+    books.begin(2, 0.0)
+    assert books.count(progress, 2, 0.0) == unknown_count(2, 1.0)
+    tell(books, (5, 4, 3), 1.0)
+    keep(books, show(P3, *finished(1)), 1.0)
+    books.begin(2, 9.0)
+    assert count(books, show(P3, *finished(1)), 2, 1.0).votes == 4
+
+
+def test_time_is_reckoned_from_when_the_round_was_first_held() -> None:
+    """Books that are begun late settle when they would have, had they been kept all the time."""
+    progress, books = show(P3), counts()
+    tell(books, (4, 0, 0), 8.0)
+    keep(books, progress, 8.0, since=6.0)
+    assert not count(books, progress, 1, 9.99).settled
+    assert count(books, progress, 1, 10.0).settled
+
+
+# Sampling (rule 9)
+
+
+def test_count_of_a_sample() -> None:
+    """The players are estimated from the votes, with the interval of what is tallied."""
+    progress = show(poll(options=3, sample_rate=0.1))
+    books = kept((progress, 0.0))
+    tell(books, (40, 0, 0), 1.0)
+    early, late = count(books, progress, 1, 1.0), count(books, progress, 1, 4.0)
+    assert early == RoundCount(
+        round=1,
+        players=400,
+        votes=40,
+        low=298,
+        high=None,
+        sample_rate=0.1,
+        settled=False,
+        as_of=1.0,
+    )
+    assert (late.settled, late.low, late.high) == (True, 298, 537)
+
+
+def test_sample_of_an_at_most_once_poll_has_no_upper_bound() -> None:
+    """Where votes may be missing there is no upper bound, of a sample either."""
+    progress = show(poll(options=3, sample_rate=0.1, limit=None))
+    books = kept((progress, 0.0))
+    tell(books, (40, 0, 0), 1.0)
+    settled = count(books, progress, 1, 9.0)
+    assert (settled.settled, settled.players, settled.high) == (True, 400, None)
+
+
+def test_no_votes_of_a_sample() -> None:
+    """No votes in a waiting round are 0 players, and say how many there may be at most."""
+    progress = show(poll(options=3, sample_rate=0.1))
+    books = kept((progress, 0.0))
+    tell(books, (0, 0, 0), 1.0)
+    settled = count(books, progress, 1, 9.0)
+    assert (settled.players, settled.low, settled.high) == (0, 0, 35)
+    past = show(poll(options=3, sample_rate=0.1), *finished(1))
+    keep(books, past, 9.0)
+    gone = count(books, past, 1, 9.0)
+    assert (gone.players, gone.low, gone.high, gone.sample_rate) == (None, 0, None, 0.1)
+
+
+def test_count_before_any_results_knows_the_rate_of_its_poll() -> None:
+    """What is not known yet is not known of a sample."""
+    progress = show(poll(options=3, sample_rate=0.1))
+    assert count(kept((progress, 0.0)), progress, 1, 9.0) == unknown_count(1, 0.1)
+
+
+def test_counts_of_a_poll_that_is_gone_keep_its_rate() -> None:
+    """Each round is read at the rate of the poll that counted it, held or not."""
+    before = show(poll("A", options=3, sample_rate=0.5))
+    books = kept((before, 0.0))
+    books.tell("A", (30, 0, 0), final=False, now=1.0)
+    after = before.without("A", None).with_element(poll("B", options=3, sample_rate=0.1))
+    after = after.with_element(trivia(1, "closed"))
+    keep(books, after, 2.0)
+    books.tell("B", (9, 7, 0), final=False, now=3.0)
+    assert players(books, after) == {1: 60, 2: 70}
 
 
 # What the platform may get wrong
@@ -388,7 +480,7 @@ def test_options_added_to_a_poll_do_not_break_its_count() -> None:
     books = kept((show(poll(options=1)), 0.0))
     books.tell("P", (5,), final=False, now=0.0)
     more = show(P3, *finished(1))
-    books.keep(more, 1.0, live=True)
+    keep(books, more, 1.0)
     assert players(books, more) == {1: 5, 2: None}
     books.tell("P", (5, 4, 0), final=False, now=2.0)
     assert players(books, more) == {1: 5, 2: 4}

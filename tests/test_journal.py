@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from poll_counter.commands import Remember
+from poll_counter.commands import Remember, RememberRate
 from poll_counter.errors import JournalError
 from poll_counter.journal import MEMORY, FileJournal, Journal, MemoryJournal, open_journal
 
-CAST, ACCEPTED = Remember("P", 3), Remember("P", 3, accepted=True)
+CAST, ACCEPTED = Remember("P", 3), Remember("P", 3, answered=True)
+RATE = RememberRate("P", 0.1)
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_nothing_is_remembered_at_first(journal: Journal) -> None:
 
 def test_votes_are_recalled(journal: Journal) -> None:
     """What was remembered is recalled, poll by poll and option by option."""
-    votes = [CAST, Remember("P", 4), Remember("Q", 3, accepted=True)]
+    votes = [CAST, Remember("P", 4), Remember("Q", 3, answered=True)]
     for vote in votes:
         journal.remember("show", vote)
     assert sorted(journal.recall("show"), key=str) == sorted(votes, key=str)
@@ -79,6 +80,16 @@ def test_events_are_kept_apart(journal: Journal) -> None:
     assert journal.recall("one") == (CAST,)
     assert journal.recall("two") == (ACCEPTED,)
     assert journal.recall("three") == ()
+
+
+def test_rates_are_recalled(journal: Journal) -> None:
+    """Sample rates are recalled, poll by poll and event by event, beside the votes."""
+    journal.remember("one", RATE)
+    journal.remember("one", CAST)
+    journal.remember("one", RememberRate("Q", 1.0))
+    journal.remember("two", RememberRate("P", 0.5))
+    assert set(journal.recall("one")) == {RATE, CAST, RememberRate("Q", 1.0)}
+    assert journal.recall("two") == (RememberRate("P", 0.5),)
 
 
 # What is passed as journal=
@@ -113,21 +124,24 @@ def test_file_is_made_at_once(path: Path) -> None:
     """The id is on the disk before anything is voted: an app that crashes then keeps it."""
     journal = FileJournal(path)
     held = json.loads(path.read_text())
-    assert held == {"format": 1, "player_id": journal.player_id, "events": {}}
+    assert held == {"format": 1, "player_id": journal.player_id, "events": {}, "rates": {}}
     assert aside(path) == []
 
 
 def test_file_outlives_the_app(path: Path) -> None:
     """After reopening, the id and the votes of every event are the same."""
     first = FileJournal(path)
-    for vote in (CAST, Remember("Q", 0, accepted=True), Remember("Q", 11)):
+    for vote in (CAST, Remember("Q", 0, answered=True), Remember("Q", 11)):
         first.remember("one", vote)
     first.remember("two", ACCEPTED)
+    first.remember("two", RATE)
+    first.remember("three", RATE)
     again = FileJournal(path)
     assert again.player_id == first.player_id
-    for event in ("one", "two"):
+    for event in ("one", "two", "three"):
         assert again.recall(event) == first.recall(event)
     assert len(again.recall("one")) == 3
+    assert again.recall("two") == (RATE, ACCEPTED)
 
 
 def test_odd_names_outlive_the_app(path: Path) -> None:
@@ -232,6 +246,9 @@ def test_format(path: Path) -> None:
     journal = FileJournal(path)
     assert journal.player_id == ID
     assert journal.recall("show") == (CAST,)
+    path.write_text(journal_of(rates={"show": {"P": 0.1, "Q": 1}}))
+    rates = (RATE, RememberRate("Q", 1.0))
+    assert FileJournal(path).recall("show") == (*rates, CAST)
 
 
 @pytest.mark.parametrize(
@@ -261,6 +278,15 @@ def test_format(path: Path) -> None:
         pytest.param(journal_of(events={"show": {"P": {"3": []}}}), id="a stage that is no text"),
         pytest.param(journal_of(events={"show": {"P": {"-1": "cast"}}}), id="a negative option"),
         pytest.param(journal_of(events={"show": {"P": {"x": "cast"}}}), id="an option in words"),
+        pytest.param(journal_of(rates=[]), id="a list of rates"),
+        pytest.param(journal_of(rates=None), id="no rates at all"),
+        pytest.param(journal_of(rates={"show": [0.1]}), id="a list of an event's rates"),
+        pytest.param(journal_of(rates={"show": {"P": 0}}), id="a rate of nobody"),
+        pytest.param(journal_of(rates={"show": {"P": 1.5}}), id="a rate above 1"),
+        pytest.param(journal_of(rates={"show": {"P": True}}), id="a rate that is true"),
+        pytest.param(journal_of(rates={"show": {"P": "0.1"}}), id="a rate in a string"),
+        pytest.param(journal_of(rates={"show": {"P": None}}), id="a rate that is null"),
+        pytest.param(journal_of(rates={"show": {"P": float("nan")}}), id="a rate that is none"),
     ],
 )
 def test_unreadable_file_is_set_aside(

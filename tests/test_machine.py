@@ -8,9 +8,17 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import pytest
 
-from poll_counter.commands import CastVote, Command, Remember, ReportCount, Skip, Warn
-from poll_counter.counts import RoundCount
-from poll_counter.elements import ContentType, Element, EventState, Ids, Recognise
+from poll_counter.commands import (
+    CastVote,
+    Command,
+    Remember,
+    RememberRate,
+    ReportCount,
+    Skip,
+    Warn,
+)
+from poll_counter.counts import RoundCount, unknown_count
+from poll_counter.elements import ContentType, Element, EventState, FieldValue, Ids, Recognise
 from poll_counter.errors import MisuseError
 from poll_counter.facts import (
     ActiveChanged,
@@ -25,6 +33,8 @@ from poll_counter.facts import (
     TimePassed,
 )
 from poll_counter.machine import Machine, State
+from poll_counter.rounds import Progress
+from poll_counter.sampling import interval, is_sampled
 from tests.support.show import (
     Client,
     accepted,
@@ -462,7 +472,7 @@ def test_poll_revoked_and_published_again_is_the_same_poll() -> None:
 def test_accepted_vote_is_never_cast_again(*, backwards: bool) -> None:
     """What was accepted is not cast again, over reconnects and restarts, in whatever order read."""
     client = play(Client(accepts=True), welcomed(P), 5, OFFLINE, 1, welcomed(P), 60)
-    assert client.journal == [Remember("P", 0), Remember("P", 0, accepted=True)]
+    assert client.journal == [Remember("P", 0), Remember("P", 0, answered=True)]
     client.journal = client.journal[::-1] if backwards else client.journal
     play(client, RESTART, welcomed(P), 60)
     assert client.casts == [(1.5, "P", 0)]
@@ -477,7 +487,7 @@ def test_vote_is_remembered_before_it_is_cast() -> None:
     client.tell(welcomed(P))
     commands = client.wait(1.5)
     assert commands == (Remember("P", 0), CastVote("P", 0))
-    assert client.tell(accepted("P", 0)) == (Remember("P", 0, accepted=True),)
+    assert client.tell(accepted("P", 0)) == (Remember("P", 0, answered=True),)
 
 
 def test_vote_is_repeated_with_full_jitter() -> None:
@@ -517,14 +527,14 @@ def test_late_acceptance_is_remembered() -> None:
     """An acceptance that comes after the round, or after a restart, is still remembered."""
     client = play(Client(), welcomed(P), 2, opens(1), closes(1))
     play(client, RESTART, welcomed(P, *finished(1)))
-    assert client.tell(accepted("P", 0)) == (Remember("P", 0, accepted=True),)
+    assert client.tell(accepted("P", 0)) == (Remember("P", 0, answered=True),)
     assert client.machine.votes_accepted == 1
 
 
 def test_already_voted_is_accepted() -> None:
     """A refusal that says `already_voted` says that the vote is counted."""
     client = play(Client(), welcomed(P), 2)
-    assert client.tell(refused("P", 0, "already_voted")) == (Remember("P", 0, accepted=True),)
+    assert client.tell(refused("P", 0, "already_voted")) == (Remember("P", 0, answered=True),)
     play(client, OFFLINE, welcomed(P), 60)
     assert client.casts == [(1.5, "P", 0)]
     assert (client.machine.votes_accepted, client.machine.votes_refused) == (1, 0)
@@ -536,12 +546,19 @@ def test_already_voted_is_accepted() -> None:
 def test_other_refusals_are_final(reason: RefusalReason) -> None:
     """Any other refusal ends that (poll, option), also over a reconnect; the next round is due."""
     client = play(Client(), welcomed(P), 2)
-    assert client.tell(refused("P", 0, reason)) == ()
+    assert client.tell(refused("P", 0, reason)) == (Remember("P", 0, answered=True),)
     play(client, 60, OFFLINE, 1, welcomed(P), 60)
     assert client.casts == [(1.5, "P", 0)]
     assert (client.machine.votes_accepted, client.machine.votes_refused) == (0, 1)
     play(client, opens(1), closes(1), 2)
     assert client.casts[1:] == [(124.5, "P", 1)]
+
+
+def test_a_refusal_is_final_after_a_restart() -> None:
+    """What was refused for good is not asked again by the app started anew."""
+    client = play(Client(), welcomed(P), 2, refused("P", 0, "not_allowed"))
+    again = play(Client(remembered=client.journal), welcomed(P), 60)
+    assert again.casts == []
 
 
 def test_busy_is_repeated_when_told() -> None:
@@ -673,14 +690,14 @@ def test_answer_told_again_is_ignored() -> None:
 
 def test_remembered_votes_of_other_rounds_are_left_alone() -> None:
     """What an earlier life cast for a round that is over, or to come, is not cast now."""
-    remembered = [Remember("P", 0), Remember("P", 1, accepted=True), Remember("Q", 2)]
+    remembered = [Remember("P", 0), Remember("P", 1, answered=True), Remember("Q", 2)]
     client = play(Client(remembered=remembered, accepts=True), welcomed(P, *finished(2)), 5)
     assert client.casts == [(1.5, "P", 2)]
 
 
 def test_remembered_votes_leave_the_other_options_of_their_poll_alone() -> None:
     """What was voted is remembered by option: the other rounds of the poll are still due."""
-    remembered = [Remember("P", 1), Remember("P", 1, accepted=True)]
+    remembered = [Remember("P", 1), Remember("P", 1, answered=True)]
     client = play(Client(remembered=remembered, accepts=True), welcomed(P), 5, opens(1), closes(1))
     play(client, 5, opens(2), closes(2), 5)
     assert client.casts == [(1.5, "P", 0), (11.5, "P", 2)]
@@ -761,6 +778,211 @@ def test_no_notice_for_a_round_that_was_counted() -> None:
     assert client.players == {1: 4}
 
 
+# A state that overtakes its publication
+
+
+def test_close_may_overtake_its_publication() -> None:
+    """A trivia whose close comes first is closed as soon as it is published, and no error."""
+    client = Client(accepts=True)
+    play(client, welcomed(poll(rev=1), rev=1), 5, closes(1, rev=3))
+    assert client.machine.progress.round == 1
+    play(client, opens(1, rev=2), 5)
+    assert client.machine.progress.round == 2
+    assert client.casts == [(1.5, "P", 0), (6.5, "P", 1)]
+    assert client.skipped == []
+    play(client, closes(1, rev=3), opens(1, rev=2), closes(9, rev=2), closes(9, rev=2))
+    assert client.skipped == ["old_rev"] * 3
+
+
+# Rule 9: sampling
+
+
+IN, SITS_OUT = (
+    next(f"{n}" for n in range(1000) if is_sampled("P", f"{n}", 0.5) is votes)
+    for votes in (True, False)
+)
+HALF: Final = poll(sample_rate=0.5)
+
+
+def test_player_in_the_sample_votes() -> None:
+    """Who is in the sample votes as ever; the rate is remembered first, once."""
+    client = play(Client(player_id=IN), welcomed(HALF), 2)
+    assert client.casts == [(1.5, "P", 0)]
+    assert client.journal == [RememberRate("P", 0.5), Remember("P", 0)]
+    play(
+        client, accepted("P", 0), opens(1), closes(1), 5, accepted("P", 1), OFFLINE, welcomed(HALF)
+    )
+    assert client.journal.count(RememberRate("P", 0.5)) == 1
+    assert client.machine.votes_due == 2
+
+
+def test_player_outside_the_sample_has_no_vote_due() -> None:
+    """Who is not in the sample never votes, and counts like everybody."""
+    client = play(Client(player_id=SITS_OUT), welcomed(HALF), 5, results("P", {0: 40}))
+    assert (client.casts, client.machine.votes_due, client.machine.deadline) == ([], 0, None)
+    play(client, opens(1), closes(1), 5, OFFLINE, 5, welcomed(HALF, *finished(1)), 60)
+    assert client.casts == []
+    assert client.told == [(1, None), (1, 80), (2, 0)]
+    assert client.journal == [RememberRate("P", 0.5)]
+    play(client, RESTART, welcomed(HALF, *finished(1)), 60)
+    assert client.casts == []
+
+
+def test_player_outside_the_sample_sees_the_rounds() -> None:
+    """Who sits out of one poll votes in the next for a round seen: samples are the polls' own."""
+    other = next(f"Q{n}" for n in range(99) if is_sampled(f"Q{n}", SITS_OUT, 0.5))
+    client = play(Client(player_id=SITS_OUT, accepts=True), welcomed(HALF), 5, opens(1), 5)
+    play(client, published(poll(other, sample_rate=0.5, published_at=2, page=0)), 5)
+    assert client.casts == [(11.5, other, 0)]
+
+
+def test_count_of_a_sampled_poll() -> None:
+    """The players are estimated, and bounded once settled; the rate is told from the start."""
+    client = play(Client(player_id=SITS_OUT), welcomed(poll(sample_rate="0.1")))
+    assert client.machine.latest(0.0) == unknown_count(1, 0.1)
+    play(client, 1, results("P", {0: 40}))
+    early, late = client.machine.latest(1.0), client.machine.latest(4.0)
+    assert early is not None
+    assert late is not None
+    assert (early.players, early.votes, early.low, early.high) == (400, 40, 298, None)
+    assert (late.low, late.high, late.sample_rate) == (298, 537, 0.1)
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+@pytest.mark.parametrize(("first", "then"), [(0.5, 0.9), (0.5, None), (0.5, "x"), (None, 0.001)])
+def test_rate_of_a_poll_stays_as_first_seen(
+    first: float | None, then: FieldValue, *, restarts: bool
+) -> None:
+    """Another rate on the same poll is ignored, live and after a restart."""
+    client = play(Client(player_id=IN, accepts=True), welcomed(poll(sample_rate=first)), 5)
+    changed = poll(sample_rate=then)
+    if restarts:
+        play(client, RESTART, welcomed(changed, *finished(1)), 5)
+    else:
+        play(client, ElementUpdated(changed), opens(1), closes(1), 5)
+    play(client, results("P", {0: 40, 1: 40}))
+    rate = first or 1.0
+    assert client.players == {1: 40 / rate, 2: 40 / rate}
+    assert {each.sample_rate for each in client.machine.history(5.0).values()} == {rate}
+    assert len(client.casts) == 2
+    assert [c for c in client.journal if isinstance(c, RememberRate)] == (
+        [RememberRate("P", 0.5)] if first else []
+    )
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, 1.5, float("nan")])
+def test_rate_remembered_must_be_one(rate: float) -> None:
+    """What a journal of the app's own brings and nobody asked for raises at once."""
+    with pytest.raises(MisuseError, match="no sample rate"):
+        Machine(draw=lambda: 0.5, remembered=[RememberRate("P", rate)])
+
+
+def test_new_poll_has_a_rate_of_its_own() -> None:
+    """Another rate needs a new poll: then each round is read at the rate of its poll."""
+    client = play(Client(player_id=SITS_OUT), welcomed(HALF), results("P", {0: 40}), opens(1))
+    play(client, closes(1), revoked("P"), published(poll("B", sample_rate=0.1)))
+    play(client, results("B", {1: 40}))
+    assert client.players == {1: 80, 2: 400}
+    assert client.journal == [RememberRate("P", 0.5), RememberRate("B", 0.1)]
+
+
+@pytest.mark.parametrize("told", ["half", "", 0, -1, 1.5, True, "nan", 1e-300])
+def test_unreadable_rate_is_one_and_warned_of_once(told: FieldValue) -> None:
+    """Nobody sits out of a poll whose rate cannot be read, and the app is told why, once."""
+    odd = poll(sample_rate=told)
+    client = play(Client(player_id=SITS_OUT, accepts=True), welcomed(odd), 5)
+    play(client, ElementUpdated(odd), opens(1), closes(1), 5, OFFLINE, welcomed(odd), 5)
+    play(client, results("P", {0: 40}))
+    assert client.casts[0] == (1.5, "P", 0)
+    assert client.players == {1: 40}
+    assert client.warned == ["sample_rate"]
+    (warning,) = [c for _, c in client.log if isinstance(c, Warn)]
+    assert repr(told) in warning.text
+    assert "publish a new poll" in warning.text
+    assert [c for c in client.journal if isinstance(c, RememberRate)] == []
+
+
+def test_unreadable_rates_are_warned_of_poll_by_poll() -> None:
+    """Each poll whose rate cannot be read is told of, one of a later page too, to readers too."""
+    client = play(
+        Client(), OUT, welcomed(poll(sample_rate="a"), poll("B", page=1, sample_rate="b"))
+    )
+    assert client.warned == ["sample_rate", "sample_rate"]
+
+
+def test_rate_of_one_leaves_all_as_before() -> None:
+    """A poll that names 1 is a poll that names none: nothing is remembered, all vote."""
+    client = play(Client(player_id=SITS_OUT), welcomed(poll(sample_rate=1)), 2)
+    assert client.casts == [(1.5, "P", 0)]
+    assert client.journal == [Remember("P", 0)]
+
+
+def test_rate_is_remembered_before_the_event_begins() -> None:
+    """The rate is what was first seen, also while nothing is due yet, by spectators too."""
+    client = play(Client(), OUT, welcomed(HALF, event="upcoming"))
+    assert client.journal == [RememberRate("P", 0.5)]
+
+
+def test_reconnecting_players_leave_the_estimate_as_it_was() -> None:
+    """With 30 % of the players restarting in the round, each is still counted once at most."""
+    tallied: set[tuple[str, str, int]] = set()
+    voted: list[tuple[str, str, int]] = []
+    players = [f"{n:032x}" for n in range(2000)]
+    for n, player_id in enumerate(players):
+        client = play(Client(player_id=player_id, accepts=True), welcomed(HALF), 5)
+        if n % 10 < 3:
+            client.journal = [] if n % 10 == 0 else client.journal  # some lose their memory
+            play(client, RESTART, welcomed(HALF), 5)
+        voted += [(player_id, poll_id, option) for _, poll_id, option in client.casts]
+    tallied.update(voted)
+    assert {player_id for player_id, _, _ in tallied} == {
+        player_id for player_id in players if is_sampled("P", player_id, 0.5)
+    }
+    low, high = interval(len(tallied), 0.5)
+    assert low <= len(players) <= high
+
+
+# What a crowd shares
+
+
+def test_machines_of_a_crowd_share_what_they_hold() -> None:
+    """Told the same, machines that started from one progress hold one, and ask for the same."""
+    shared = Progress(Recognise())
+    one, other = (Machine(draw=lambda: 0.5, progress=shared) for _ in range(2))
+    begins, opening = welcomed(poll(rev=1), rev=1, event_rev=0), opens(1, rev=2)
+    told: list[Fact] = [begins, TimePassed(), accepted("P", 0), opening, closes(1, rev=3)]
+    for now, fact in enumerate(told):
+        ours, theirs = one.receive(fact, 2.0 * now), other.receive(fact, 2.0 * now)
+        assert ours == theirs
+        assert ours or fact is opening
+        assert all(a is b for a, b in zip(ours, theirs, strict=True))
+        assert one.progress is other.progress
+    assert one.progress.round == 2
+    assert one.progress is not shared
+
+
+def test_machine_starts_from_the_progress_it_is_given() -> None:
+    """A machine told what another was told before stands where that one stands."""
+    recognise = Recognise(hidden_poll=Ids("X"))
+    first = Machine(draw=lambda: 0.5, recognise=recognise, player_id=IN)
+    first.receive(welcomed(poll("X", sample_rate=0.5)), 0.0)
+    later = Machine(draw=lambda: 0.5, progress=first.progress)
+    assert later.progress is first.progress
+    assert RememberRate("X", 0.5) in later.receive(welcomed(poll("X")), 1.0)
+    with pytest.raises(MisuseError, match="progress="):
+        Machine(draw=lambda: 0.5, progress=first.progress, recognise=recognise)
+
+
+def test_restarted_machines_of_a_crowd_share_too() -> None:
+    """Who remembers the same sample rates shares what follows from them."""
+    shared, remembered = Progress(Recognise()), (RememberRate("P", 0.5), Remember("P", 0))
+    one, other = (
+        Machine(draw=lambda: 0.5, progress=shared, remembered=remembered) for _ in range(2)
+    )
+    assert one.progress is other.progress
+    assert one.progress.rates == {"P": 0.5}
+
+
 # Rules 7 and 8: tallies, and what a count says
 
 
@@ -809,11 +1031,48 @@ def test_told_at_is_when_results_came_last() -> None:
     assert client.machine.told_at == 10.0
 
 
+def test_history_without_results() -> None:
+    """Who was told no results has every round that is over, and the present one, unknown."""
+    client = play(Client(accepts=True), welcomed(P, *finished(1), trivia(2)), 5)
+    assert client.players == {1: None, 2: None}
+    play(client, closes(2), 5)
+    assert client.players == {1: None, 2: None, 3: None}
+    assert client.machine.history(client.now)[3] == unknown_count(3, 1.0)
+    assert client.machine.latest(client.now) == unknown_count(3, 1.0)
+    assert client.told == [(2, None), (3, None)]
+    play(client, revoked("P"))
+    assert client.players == {1: None, 2: None, 3: None}
+    assert client.machine.latest(client.now) == unknown_count(3, 1.0)
+    play(client, OFFLINE)
+    assert client.players == {1: None, 2: None, 3: None}
+
+
+def test_first_results_settle_what_they_would_have_settled() -> None:
+    """The time of a round is reckoned from when it was first held, results told by then or not."""
+    for told_at in (1.0, 3.5):
+        client = play(Client(), welcomed(P), told_at, results("P", {0: 4}), 3.99 - told_at)
+        early = client.machine.latest(client.now)
+        late = client.machine.latest(4.0)
+        assert early is not None
+        assert late is not None
+        assert (early.settled, late.settled) == (False, True)
+
+
+def test_first_results_after_an_outage_settle_from_when_the_round_was_first_held() -> None:
+    """A disconnect does not make a round new, nor does a poll that is told again."""
+    back = welcomed(P, results=[results("P", {0: 4})])
+    client = play(Client(), welcomed(P), 1, OFFLINE, 2.5, back)
+    early, late = client.machine.latest(3.99), client.machine.latest(4.0)
+    assert early is not None
+    assert late is not None
+    assert (early.settled, late.settled) == (False, True)
+
+
 def test_latest_is_none_in_a_show_without_rounds_counted() -> None:
     """A show in which nothing was reported has no latest count."""
     client = play(Client(), welcomed(*finished(10)), 60)
     assert client.machine.latest(client.now) is None
-    assert client.machine.history(client.now) == {}
+    assert client.players == dict.fromkeys(range(1, 11))
 
 
 def test_snapshot_of_a_latecomer_tells_the_past() -> None:
@@ -894,7 +1153,7 @@ def test_cast_vote_cannot_be_recalled() -> None:
 def test_cast_vote_is_answered_while_inactive() -> None:
     """An answer to a cast vote counts also while inactive."""
     client = play(Client(), welcomed(P), 2, OUT)
-    assert client.tell(accepted("P", 0)) == (Remember("P", 0, accepted=True),)
+    assert client.tell(accepted("P", 0)) == (Remember("P", 0, answered=True),)
 
 
 def test_inactive_client_still_counts() -> None:
@@ -913,6 +1172,18 @@ def test_nothing_is_due_before_the_event_begins() -> None:
     assert (client.casts, client.machine.deadline) == ([], None)
     play(client, ACTIVE, 5)
     assert client.casts == [(61.5, "P", 0)]
+
+
+def test_nothing_is_counted_before_the_event_begins() -> None:
+    """A count is reported, and its time reckoned, from the start of the event on."""
+    client = play(Client(), welcomed(P, event="upcoming"), 10)
+    assert client.told == []
+    play(client, ACTIVE, results("P", {0: 4}))
+    assert client.told == [(1, None), (1, 4)]
+    early, late = client.machine.latest(13.99), client.machine.latest(14.0)
+    assert early is not None
+    assert late is not None
+    assert (early.settled, late.settled) == (False, True)
 
 
 def test_event_that_begins_while_a_trivia_is_open_has_no_waiting_phase() -> None:
@@ -1068,6 +1339,7 @@ def test_what_is_no_fact_is_misuse(nonsense: Any, event: EventState | None) -> N
     "command",
     [
         Remember("P", 0),
+        RememberRate("P", 0.5),
         CastVote("P", 0),
         Skip("x"),
         Warn("no_poll", "x"),

@@ -22,13 +22,14 @@ from hypothesis.stateful import (
     rule,
 )
 
-from poll_counter.commands import CastVote, Command, Remember
+from poll_counter.commands import CastVote, Command, Remember, RememberRate, Skip
 from poll_counter.elements import Element, is_hidden
 from poll_counter.facts import (
     ActiveChanged,
     AnswerAccepted,
     AnswerRefused,
     Disconnected,
+    ElementStateChanged,
     ElementUpdated,
     EventUpdated,
     Fact,
@@ -37,6 +38,7 @@ from poll_counter.facts import (
     Welcomed,
 )
 from poll_counter.machine import TABLE, Machine, State
+from poll_counter.sampling import interval, is_sampled
 from tests.support.model import (
     OPTIONS,
     Platform,
@@ -80,6 +82,7 @@ class BadNetwork(RuleBasedStateMachine):
         limits=st.lists(st.sampled_from(LIMITS), min_size=1, max_size=PAGES),
         closed=st.sampled_from([0, 0, 1, 3]),
         begun=st.sampled_from([True, True, True, False]),
+        rate=st.sampled_from([1.0, 1.0, 0.6]),
     )
     def begin(
         self,
@@ -89,16 +92,18 @@ class BadNetwork(RuleBasedStateMachine):
         limits: list[int | None],
         closed: int,
         begun: bool,
+        rate: float,
     ) -> None:
         """A show, most often begun and with polls, and a client that connects to it."""
         self.acknowledges, self.seed, self.drawn = acknowledges, seed, 0
         self.now = 0.0
         self.platform = Platform()
         self.polls_made = 0
+        self.rate, self.player_id = rate, f"player {seed}"
         self.active = True
         self.down: list[Fact] = []
         self.up: list[CastVote] = []
-        self.journal: list[Remember] = []
+        self.journal: list[Remember | RememberRate] = []
         self.first_cast: set[Vote] = set()
         self.numbers_told: dict[int, set[int]] = defaultdict(set)
         self.live_again()
@@ -112,7 +117,10 @@ class BadNetwork(RuleBasedStateMachine):
     def live_again(self) -> None:
         """Start a life of the client, with what was remembered in those before."""
         self.machine = Machine(
-            draw=self.draw, remembered=self.journal, acknowledges=self.acknowledges
+            draw=self.draw,
+            remembered=self.journal,
+            acknowledges=self.acknowledges,
+            player_id=self.player_id,
         )
         self.machine.receive(ActiveChanged(self.active), self.now)
         self.connected = False
@@ -129,7 +137,13 @@ class BadNetwork(RuleBasedStateMachine):
     def new_poll(self, page: int, limit: int | None) -> Element:
         """Make a poll with an id of its own."""
         self.polls_made += 1
-        return poll(f"P{self.polls_made}", options=OPTIONS, page=page, limit=limit)
+        rate = None if self.rate == 1.0 else self.rate
+        made = f"P{self.polls_made}"
+        return poll(made, options=OPTIONS, page=page, limit=limit, sample_rate=rate)
+
+    def votes_in(self, poll_id: str) -> bool:
+        """Whether the player is in a poll's sample."""
+        return is_sampled(poll_id, self.player_id, self.rate)
 
     # Telling the machine, and judging what it does
 
@@ -148,14 +162,19 @@ class BadNetwork(RuleBasedStateMachine):
         self.judge_answer(fact, commands)
         for place, command in enumerate(commands):
             match command:
-                case Remember(poll_id, option, accepted=False):
+                case RememberRate(poll_id, rate):
+                    assert rate == self.rate != 1.0
+                    assert command not in self.journal, "remembered before"
+                case Remember(poll_id, option, answered=False):
                     assert commands[place + 1 : place + 2] == (CastVote(poll_id, option),)
                 case CastVote():
                     self.judge_vote(command, commands[place - 1 : place])
                     self.up.append(command)
                 case _:
                     pass
-        self.journal += [command for command in commands if isinstance(command, Remember)]
+        if isinstance(fact, ElementStateChanged):
+            assert Skip("unknown_element") not in commands, "it may only have come too early"
+        self.journal += [c for c in commands if isinstance(c, Remember | RememberRate)]
         self.judge_counts()
         return commands
 
@@ -185,6 +204,8 @@ class BadNetwork(RuleBasedStateMachine):
         assert self.is_live()
         assert self.active
         assert key == vote_of(self.view.elements)
+        assert self.votes_in(vote.poll_id), "not in the sample"
+        assert self.rate == 1.0 or RememberRate(vote.poll_id, self.rate) in self.journal
         if before == (Remember(*key),):
             assert key not in self.first_cast, "cast as if for the first time"
             assert round_of(self.view.elements) in self.seen, "the waiting phase was not shown"
@@ -193,22 +214,22 @@ class BadNetwork(RuleBasedStateMachine):
             assert key in self.first_cast, "cast but not remembered"
             assert self.is_safe(vote.poll_id), "an at-most-once vote repeated"
             assert key not in self.refused, "a vote refused for good repeated"
-            assert Remember(*key, accepted=True) not in self.journal, "an accepted one repeated"
+            assert Remember(*key, answered=True) not in self.journal, "an accepted one repeated"
 
     def judge_answer(self, fact: Fact, commands: tuple[Command, ...]) -> None:
-        """An acceptance is remembered, once, unless the vote was refused before."""
+        """What the platform says for good is remembered, once."""
         if not isinstance(fact, AnswerAccepted | AnswerRefused):
             return
         key = fact.element_id, fact.option
-        accepted = Remember(*key, accepted=True)
-        asked = key in self.first_cast and key not in self.refused and accepted not in self.journal
+        answered = Remember(*key, answered=True)
+        asked = key in self.first_cast and key not in self.refused and answered not in self.journal
         counted = isinstance(fact, AnswerAccepted) or fact.reason == "already_voted"
-        assert (accepted in commands) == (asked and counted)
-        if asked and not counted:
-            held = self.view.elements.get(fact.element_id)
-            busy = isinstance(fact, AnswerRefused) and fact.reason == "busy"
-            if not busy or held is None or not self.is_safe(held.id):
-                self.refused.add(key)
+        held = self.view.elements.get(fact.element_id)
+        busy = isinstance(fact, AnswerRefused) and fact.reason == "busy"
+        final = counted or not busy or held is None or not self.is_safe(held.id)
+        assert (answered in commands) == (asked and final)
+        if asked and final and not counted:
+            self.refused.add(key)
 
     def judge_counts(self) -> None:
         """Votes were told, and only grow; none are None, never 0, once the trivia is open."""
@@ -217,8 +238,11 @@ class BadNetwork(RuleBasedStateMachine):
         before, self.votes_told = self.votes_told, {}
         for round_, count in self.machine.history(self.now).items():
             assert count.votes in self.numbers_told[(round_ - 1) % OPTIONS] | {0}
-            assert count.players in {None, count.votes}
-            assert count.high in ({None, count.votes} if count.settled else {None})
+            assert count.players in {None, round(count.votes / count.sample_rate)}
+            low, high = interval(count.votes, count.sample_rate)
+            assert count.low == low
+            assert count.high in ({None, high} if count.settled else {None})
+            assert count.sample_rate in {1.0, self.rate}
             assert self.acknowledges or count.high is None
             if round_ < present or self.machine.progress.opened:
                 assert count.players != 0
@@ -226,6 +250,8 @@ class BadNetwork(RuleBasedStateMachine):
             if round_ == present:
                 due = found and (found[0].id, found[1])
                 by, votes = due, votes if due is not None and due == by else 0
+            elif not votes:
+                by = None  # a round over without a number is read from any poll that has one
             assert count.votes >= votes
             self.votes_told[round_] = by, count.votes
 
@@ -367,7 +393,8 @@ class BadNetwork(RuleBasedStateMachine):
         """The app restarts: votes not sent yet may be lost, and an acceptance not yet written."""
         if unsent:
             self.up.clear()
-        if unwritten and self.journal and self.journal[-1].accepted:
+        last = self.journal[-1] if self.journal else None
+        if unwritten and isinstance(last, Remember) and last.answered:
             self.journal.pop()
         self.down.clear()
         self.live_again()
@@ -442,8 +469,8 @@ class BadNetwork(RuleBasedStateMachine):
     def judge_vote_in_the_end(self, vote: Vote) -> None:
         """Who saw the round has voted in it, and where that can be made sure it is counted."""
         if self.active and round_of(self.view.elements) in self.seen:
-            assert vote in self.first_cast
-            if self.is_safe(vote[0]) and vote not in self.refused:
+            assert (vote in self.first_cast) == self.votes_in(vote[0])
+            if vote in self.first_cast and self.is_safe(vote[0]) and vote not in self.refused:
                 assert self.platform.counted[vote] == 1
 
     def judge_count_in_the_end(self, vote: Vote, *, played: bool) -> None:
@@ -455,7 +482,7 @@ class BadNetwork(RuleBasedStateMachine):
         votes = self.platform.tallies[vote[0]][vote[1]]
         assert latest is not None
         assert (latest.round, latest.votes) == (round_of(self.view.elements), votes)
-        assert latest.players == (None if played and not votes else votes)
+        assert latest.players == (None if played and not votes else round(votes / self.rate))
 
     # What always holds
 

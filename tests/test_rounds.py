@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import permutations
 
 import pytest
 
 from poll_counter.elements import Element, FieldValue, Ids, Recognise
-from poll_counter.rounds import Progress, spread_of
+from poll_counter.rounds import EARLY_MAX, Progress, spread_of
+from poll_counter.standing import Standing
 from tests.support.show import finished, is_value, poll, trivia
 
 
@@ -173,6 +175,177 @@ def test_changes_in_any_order_lead_to_the_same_elements() -> None:
                     held.without(element_id, rev) if element is None else held.with_element(element)
                 )
         assert held.elements == {"T1": told[1][2], "P": told[4][2]}
+
+
+# States that overtake the publication
+
+
+def test_state_may_overtake_the_publication() -> None:
+    """A close that comes before its publication counts as soon as that comes."""
+    held = progress().with_state("T1", "closed", 6)
+    assert ids(held) == set()
+    assert (held.finished, held.highest_rev) == (0, 6)
+    held = held.with_element(trivia(1, rev=5))
+    assert (held.finished, held.opened) == (1, 0)
+    assert held.elements["T1"].rev == 6
+    assert held.early == {}
+
+
+def test_later_publication_has_a_state_of_its_own() -> None:
+    """A publication above the early state's revision, or without one, says what counts."""
+    held = progress().with_state("T1", "closed", 6)
+    for rev in (7, None):
+        later = held.with_element(trivia(1, rev=rev))
+        assert (later.finished, later.opened, later.early) == (0, 1, {})
+
+
+def test_newest_early_state_counts() -> None:
+    """Of two early states the one with the higher revision counts, in whatever order they came."""
+    for first, second in ((6, 7), (7, 6)):
+        states = {6: "closed", 7: "opened"}
+        held = progress()
+        for rev in (first, second, first):
+            held = held.with_state("T1", "closed" if states[rev] == "closed" else "opened", rev)
+        assert held.with_element(trivia(1, "closed", rev=5)).opened == 1
+
+
+def test_early_state_told_again_changes_nothing() -> None:
+    """The same early state, or an older one, leaves the progress as it is."""
+    held = progress().with_state("T1", "closed", 6)
+    assert held.with_state("T1", "closed", 6) is held
+    assert held.with_state("T1", "opened", 5) is held
+
+
+def test_state_of_an_unknown_element_without_rev_is_ignored() -> None:
+    """Without a revision nobody could tell which was first."""
+    held = progress()
+    assert held.with_state("T1", "closed", None) is held
+
+
+def test_state_up_to_the_revocation_is_old() -> None:
+    """A state of an element that was revoked later does not wait for anything."""
+    held = progress(trivia(1, rev=3)).without("T1", 6)
+    assert held.with_state("T1", "closed", 5) is held
+    assert held.with_state("T1", "closed", 7).early == {"T1": ("closed", 7)}
+
+
+def test_replacing_snapshot_forgets_early_states() -> None:
+    """A snapshot at the highest revision seen knows all that came early; a lagging one does not."""
+    held = progress().with_state("T1", "closed", 6)
+    assert held.with_snapshot([], 6).early == {}
+    lagging = held.with_snapshot([trivia(1, rev=4), trivia(2, rev=5)], 5)
+    assert (lagging.finished, lagging.opened) == (1, 1)
+
+
+def test_early_states_are_bounded() -> None:
+    """Of more early states than any show has the oldest go."""
+    held = progress()
+    for n in range(EARLY_MAX + 3):
+        held = held.with_state(f"T{n}", "closed", 1 + n)
+    assert len(held.early) == EARLY_MAX
+    assert set(held.early) == {f"T{n}" for n in range(3, EARLY_MAX + 3)}
+
+
+# Sample rates
+
+
+def test_rate_is_kept_as_first_seen() -> None:
+    """Another rate of the same poll is ignored, also after it was revoked or replaced by all."""
+    held = progress(poll(sample_rate=0.5))
+    for after in (
+        held.with_element(poll(sample_rate=0.1)),
+        held.with_element(poll()),
+        held.without("P", None).with_element(poll(sample_rate=0.1)),
+        held.with_snapshot([], None).with_snapshot([poll(sample_rate=0.1)], None),
+    ):
+        assert after.rates == {"P": 0.5}
+    assert held.with_element(poll("Q", sample_rate="0.1")).rates == {"P": 0.5, "Q": 0.1}
+
+
+def test_rate_one_is_kept_too() -> None:
+    """A poll first seen without a rate keeps 1, and one with a rate that cannot be read."""
+    for told in (None, "half", 0, 7):
+        held = progress(poll(sample_rate=told)).with_element(poll(sample_rate=0.1))
+        assert held.rates == {"P": 1.0}
+
+
+def test_rates_known_from_before_win() -> None:
+    """What was remembered is what was seen first."""
+    held = progress().with_rates({"P": 0.5}).with_element(poll(sample_rate=0.1))
+    assert held.rates == {"P": 0.5}
+    assert held.with_rates({"P": 0.5}) is held
+
+
+def test_rates_are_of_hidden_polls() -> None:
+    """What is no hidden poll has no rate."""
+    assert progress(trivia(1)).rates == {}
+
+
+# What is told to many is worked out once
+
+
+@pytest.mark.parametrize("step", ["element", "state", "early", "without", "event", "snapshot"])
+def test_same_change_leads_to_the_same_progress(step: str) -> None:
+    """Who holds the same progress and is told the same holds the same afterwards."""
+    held, told = progress(trivia(1, rev=3)), poll(rev=7)
+    elements = (told,)
+
+    def after() -> Progress:
+        return {
+            "element": lambda: held.with_element(told),
+            "state": lambda: held.with_state("T1", "closed", 7),
+            "early": lambda: held.with_state("T9", "closed", 7),
+            "without": lambda: held.without("T1", 7),
+            "event": lambda: held.with_event("active", 7),
+            "snapshot": lambda: held.with_snapshot(elements, 7),
+        }[step]()
+
+    assert after() is after()
+    assert after() is not held
+
+
+def test_different_changes_are_not_taken_for_each_other() -> None:
+    """Changes that look alike lead where each of them leads."""
+    held = progress(trivia(1, rev=3), Element("active", "rpoll", "opened", 1.0, rev=3))
+    assert held.with_event("active", 7).event_state == "active"
+    assert ids(held.without("active", 7)) == {"T1"}
+    assert ids(held.without("T1", 7)) == {"active"}
+    assert held.with_state("T1", "closed", 7).finished == 1
+    assert held.with_state("T1", "opened", 7).opened == 1
+    assert held.with_state("T1", "closed", 8).elements["T1"].rev == 8
+    assert held.with_element(trivia(1, "closed", rev=7)).finished == 1
+    assert held.with_element(trivia(1, "opened", rev=7)).finished == 0
+    elements = (trivia(1, "closed", rev=7),)
+    assert held.with_snapshot(elements, 7).snapshot_rev == 7
+    assert held.with_snapshot(elements, 8).snapshot_rev == 8
+
+
+def test_elements_told_are_not_mixed_up_when_memory_is_used_again() -> None:
+    """An element told is known by which object it is: that object is kept, so none replaces it."""
+    held = progress()
+    for n in range(1000):
+        assert ids(held.with_element(trivia(n, rev=n))) == {f"T{n}"}
+        assert ids(held.with_snapshot([trivia(n, rev=n)], 1000)) == {f"T{n}"}
+
+
+def test_progress_that_nobody_holds_is_freed() -> None:
+    """A lone client does not keep the past: what was worked out points forward only."""
+
+    def alive() -> int:
+        return sum(type(each) is Progress for each in gc.get_objects())
+
+    gc.disable()  # it is freed at once: there is no cycle to be found later
+    try:
+        before = alive()
+        held = progress(trivia(1, rev=0)).with_event("active", 0)
+        for rev in range(1, 50):
+            held = held.with_state("T1", "closed" if rev % 2 else "opened", rev)
+            held.with_state("T1", "closed", rev)  # ignored
+            held.with_snapshot((), rev - 1)
+            Standing.of(held)
+        assert alive() - before == 1
+    finally:
+        gc.enable()
 
 
 # Snapshots

@@ -89,6 +89,7 @@ TOLD: Final[tuple[Fact, ...]] = (
     *(kind(poll(state="closed")) for kind in (ElementPublished, ElementUpdated)),
     closes(1),
     closes(9),
+    closes(9, rev=9),
     ElementStateChanged("T1", "opened"),
     ElementStateChanged("P", "closed"),
     *(revoked(element_id) for element_id in ("P", "T1", "T9")),

@@ -149,6 +149,8 @@ class View:
     floor: int = -1
     highest: int = -1
     event: tuple[int, EventState] = (-1, "upcoming")
+    early: dict[str, tuple[int, ElementState]] = field(default_factory=dict)
+    """States of elements that were not shown yet."""
 
     @property
     def elements(self) -> dict[str, Element]:
@@ -162,7 +164,7 @@ class View:
                 assert rev is not None
                 assert event_rev is not None
                 if rev >= self.highest:
-                    self.shown, self.floor, self.highest = {}, -1, rev
+                    self.shown, self.early, self.floor, self.highest = {}, {}, -1, rev
                 for element in elements:
                     self._show(element.id, element.rev, element)
                 self.floor = max(self.floor, rev if self.highest == rev else -1)
@@ -170,9 +172,14 @@ class View:
             case ElementPublished(element) | ElementUpdated(element):
                 self._show(element.id, element.rev, element)
             case ElementStateChanged(element_id, state, rev):
+                assert rev is not None
                 if element_id in self.elements:
                     element = replace(self.elements[element_id], state=state, rev=rev)
                     self._show(element_id, rev, element)
+                elif rev > max(self.floor, self.shown.get(element_id, (-1, None))[0]):
+                    told = self.early.get(element_id, (-1, state))
+                    self.early[element_id] = max(told, (rev, state), key=lambda told: told[0])
+                    self.highest = max(self.highest, rev)
             case ElementRevoked(element_id, rev):
                 self._show(element_id, rev, None)
             case EventStateChanged(state, rev):
@@ -184,6 +191,10 @@ class View:
     def _show(self, element_id: str, rev: int | None, element: Element | None) -> None:
         assert rev is not None
         if rev > max(self.floor, self.shown.get(element_id, (-1, None))[0]):
+            if element is not None:
+                later, state = self.early.pop(element_id, (-1, element.state))
+                if later > rev:
+                    rev, element = later, replace(element, state=state, rev=later)
             self.shown[element_id] = rev, element
             self.highest = max(self.highest, rev)
 

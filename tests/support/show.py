@@ -6,11 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from typing import Any
 
-from poll_counter.commands import CastVote, Command, Remember, ReportCount, Skip, Warn, WarningKind
+from poll_counter.commands import (
+    CastVote,
+    Command,
+    Remember,
+    RememberRate,
+    ReportCount,
+    Skip,
+    Warn,
+    WarningKind,
+)
 from poll_counter.counts import Counts
 from poll_counter.elements import (
     PAGE_FIELD,
     POLL_MARK,
+    SAMPLE_RATE_FIELD,
     SPREAD_FIELD,
     Element,
     ElementState,
@@ -42,10 +52,11 @@ def poll(
     limit: int | None = 1,
     page: FieldValue = None,
     spread_s: FieldValue = None,
+    sample_rate: FieldValue = None,
     reveal: str | None = "vote",
 ) -> Element:
     """Make a hidden poll; with `limit` 1 and an acknowledging transport, votes are repeated."""
-    named = {PAGE_FIELD: page, SPREAD_FIELD: spread_s}
+    named = {PAGE_FIELD: page, SPREAD_FIELD: spread_s, SAMPLE_RATE_FIELD: sample_rate}
     return Element(
         id=poll_id,
         content_type="rpoll-custom",
@@ -144,10 +155,11 @@ class Client:
         *,
         draw: Callable[[], float] = half,
         recognise: Recognise | None = None,
-        remembered: Iterable[Remember] = (),
+        remembered: Iterable[Remember | RememberRate] = (),
         acknowledges: bool = True,
         spread_s: float = 3.0,
         accepts: bool = False,
+        player_id: str = "",
     ) -> None:
         self.now = 0.0
         self.log: list[tuple[float, Command]] = []
@@ -159,6 +171,7 @@ class Client:
             remembered=self.journal,
             acknowledges=acknowledges,
             spread_s=spread_s,
+            player_id=player_id,
         )
         self.machine = self._make()
 
@@ -184,7 +197,9 @@ class Client:
 
     def _carry_out(self, commands: tuple[Command, ...]) -> tuple[Command, ...]:
         self.log += [(self.now, command) for command in commands]
-        self.journal += [command for command in commands if isinstance(command, Remember)]
+        self.journal += [
+            command for command in commands if isinstance(command, Remember | RememberRate)
+        ]
         votes = [command for command in commands if isinstance(command, CastVote)]
         if not self._accepts or not votes:
             return ()
@@ -227,7 +242,8 @@ def held(value: object) -> object:
     if isinstance(value, Machine | Counts):
         return {slot: held(getattr(value, slot)) for slot in type(value).__slots__}
     if is_dataclass(value):
-        return {each.name: held(getattr(value, each.name)) for each in fields(value)}
+        compared = (each for each in fields(value) if each.compare)
+        return {each.name: held(getattr(value, each.name)) for each in compared}
     return value
 
 
