@@ -95,6 +95,7 @@ class _Element:
     live: Element | None = None  # None until published, and again once revoked
     votes: list[int] = field(default_factory=list)
     ballots: dict[str, bytearray] = field(default_factory=dict)  # user -> votes per option
+    accepted: dict[int, AnswerAccepted] = field(default_factory=dict)  # option -> what was told
     closes_at: float | None = None
 
 
@@ -108,6 +109,8 @@ class _Event:
     state_rev: int = 0
     elements: dict[str, _Element] = field(default_factory=dict)
     users: dict[Connection, str] = field(default_factory=dict)
+    snapshot: tuple[Element, ...] = ()  # of the elements present, and its revision
+    snapshot_rev: int = -1
     stale: dict[str, None] = field(default_factory=dict)  # results not told yet, in order
     told_at: float = float("-inf")
 
@@ -120,12 +123,16 @@ class Emulator:
     """A platform with any number of events.
 
     Args:
-        results_interval_s: results of one event are told no more often than this.
+        results_interval_s: results of one event are told no more often than this; None: never,
+            for a crowd that votes and is not asked.
         log: takes a line for everything that happens; pass a list to check the truth later.
     """
 
-    def __init__(self, *, results_interval_s: float = 0.25, log: list[Entry] | None = None) -> None:
-        self._interval_s = results_interval_s
+    def __init__(
+        self, *, results_interval_s: float | None = 0.25, log: list[Entry] | None = None
+    ) -> None:
+        self._interval_s = results_interval_s or 0.0
+        self._tells_results = results_interval_s is not None
         self._log = log
         self._events: dict[str, _Event] = {}
         self._event_of: dict[str, _Event] = {}  # element id -> its event
@@ -228,12 +235,21 @@ class Emulator:
         event = self._event(event_id)
         event.users[connection] = user
         self._connections[connection] = event
-        published = [e for e in event.elements.values() if e.live is not None]
         self._note(Entry(now, "joined", event.id, connection, user))
-        welcomed = Welcomed(
+        return [Delivery(event.id, connection, self.snapshot(event_id, now))]
+
+    def snapshot(self, event_id: str, now: float) -> Welcomed:
+        """What a client is told that connects now; snapshots of one revision share elements."""
+        event = self._event(event_id)
+        if event.snapshot_rev != event.rev:
+            live = (element.live for element in event.elements.values())
+            event.snapshot = tuple(element for element in live if element is not None)
+            event.snapshot_rev = event.rev
+        elements = map(event.elements.__getitem__, (element.id for element in event.snapshot))
+        return Welcomed(
             event_state=event.state,
-            elements=tuple(e.live for e in published if e.live is not None),
-            results=tuple(self._results(e) for e in published if self._revealed(event, e)),
+            elements=event.snapshot,
+            results=tuple(self._results(e) for e in elements if self._revealed(event, e)),
             rev=event.rev,
             event_rev=event.state_rev,
             event_id=event.id,
@@ -241,7 +257,6 @@ class Emulator:
             fields=event.fields,
             server_time=now,
         )
-        return [Delivery(event.id, connection, welcomed)]
 
     def disconnect(self, connection: Connection, now: float) -> None:
         """A connection is gone."""
@@ -271,7 +286,9 @@ class Emulator:
             )
             told = AnswerRefused(element_id, option, reason, answer_id=answer_id)
             return [Delivery(event.id, connection, told)]
-        ballot = element.ballots.setdefault(user, bytearray(len(element.votes)))
+        ballot = element.ballots.get(user)
+        if ballot is None:
+            ballot = element.ballots[user] = bytearray(len(element.votes))
         for option in options:
             ballot[option] += 1
             element.votes[option] += 1
@@ -279,8 +296,20 @@ class Emulator:
             self._note(
                 Entry(now, "accepted", event.id, connection, user, element_id, option, "", tally)
             )
-        self._results_changed(event, element)
-        return [Delivery(event.id, connection, AnswerAccepted(element_id, options[0], answer_id))]
+        if self._tells_results:
+            self._results_changed(event, element)
+        fact = element.accepted.get(options[0])
+        if fact is None or fact.answer_id != answer_id:  # who gives no ids shares the fact
+            fact = AnswerAccepted(element_id, options[0], answer_id)
+            element.accepted[options[0]] = fact
+        return [Delivery(event.id, connection, fact)]
+
+    def count_elsewhere(self, element_id: str, option: int, votes: int) -> None:
+        """Add votes that other nodes of the platform accepted."""
+        event, element = self._element(element_id)
+        element.votes[option] += votes
+        if element.live is not None and element.live.state == "opened":
+            self._results_changed(event, element)
 
     # Time
 
@@ -355,10 +384,14 @@ class Emulator:
     def _revealed(self, event: _Event, element: _Element) -> bool:
         closed = element.live is not None and element.live.state == "closed"
         mode = element.settings.reveal_results_mode
-        return bool(element.settings.options) and (
-            mode == "vote"
-            or (mode == "close" and closed)
-            or (mode == "event_end" and event.state == "finished")
+        return (
+            self._tells_results
+            and bool(element.settings.options)
+            and (
+                mode == "vote"
+                or (mode == "close" and closed)
+                or (mode == "event_end" and event.state == "finished")
+            )
         )
 
     def _results(self, element: _Element) -> ResultsTold:
@@ -378,10 +411,14 @@ class Emulator:
             return "closed"
         settings = element.settings
         fits = settings.min_options_per_vote <= len(options) <= settings.max_options_per_vote
-        known = all(0 <= option < len(settings.options) for option in options)
-        if not fits or not known or len(set(options)) < len(options):
+        if not fits or (len(options) > 1 and len(set(options)) < len(options)):
             return "wrong_options"
-        ballot = element.ballots.get(user, bytes(len(element.votes)))
-        if any(ballot[option] >= settings.max_votes_per_option for option in options):
-            return "already_voted" if settings.max_votes_per_option == 1 else "limit"
+        for option in options:
+            if not 0 <= option < len(element.votes):
+                return "wrong_options"
+        ballot = element.ballots.get(user, b"")
+        if ballot:
+            for option in options:
+                if ballot[option] >= settings.max_votes_per_option:
+                    return "already_voted" if settings.max_votes_per_option == 1 else "limit"
         return "limit" if sum(ballot) + len(options) > settings.max_votes_per_user else None

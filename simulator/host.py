@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from poll_counter.elements import PAGE_FIELD, POLL_MARK, SPREAD_FIELD
+from poll_counter.elements import PAGE_FIELD, POLL_MARK, SAMPLE_RATE_FIELD, SPREAD_FIELD
 
-from .emulator import Emulator, Settings
-from .scenario import OPTIONS_PER_POLL, Scenario
+from .emulator import Delivery, Emulator, Settings
+from .scenario import OPTIONS_PER_POLL, Scenario, Step
 from .server import LiveServer
 
-__all__ = ["Show", "hidden_poll", "prepare", "run_show"]
+__all__ = ["Show", "action", "hidden_poll", "prepare", "run_show"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +20,43 @@ class Show:
     """A show that is ready to run: ids of what was made."""
 
     event_id: str
-    polls: tuple[str, ...]
-    """Hidden polls, in page order."""
+    pages: tuple[tuple[str, ...], ...]
+    """Page -> the ids of its hidden polls, each of which replaces the one before."""
     trivia: tuple[str, ...]
     """Trivia, in the order they are played."""
 
+    @property
+    def polls(self) -> tuple[str, ...]:
+        """All hidden polls."""
+        return tuple(poll for polls in self.pages for poll in polls)
 
-def hidden_poll(page: int, spread_s: float, options: int = OPTIONS_PER_POLL) -> Settings:
+    def subject(self, step: Step) -> str:
+        """The id of what a step is about."""
+        if step.kind == "event":
+            return self.event_id
+        if step.kind == "poll":
+            return self.pages[step.number][step.copy]
+        return self.trivia[step.number - 1]
+
+
+def hidden_poll(
+    page: int,
+    spread_s: float,
+    options: int = OPTIONS_PER_POLL,
+    sample_rate: float = 1.0,
+) -> Settings:
     """The settings of a hidden poll: every user may vote once for each option (contract 1.2)."""
     return Settings(
         content_type="hidden-poll",
         type="poll",
         question="Who is in?",
         options=tuple(f"Round {page * options + n + 1}" for n in range(options)),
-        custom_fields={POLL_MARK: 1, PAGE_FIELD: page, SPREAD_FIELD: spread_s},
+        custom_fields={
+            POLL_MARK: 1,
+            PAGE_FIELD: page,
+            SPREAD_FIELD: spread_s,
+            SAMPLE_RATE_FIELD: sample_rate,
+        },
         max_votes_per_user=options,
         max_votes_per_option=1,
         reveal_results_mode="vote",
@@ -43,10 +66,15 @@ def hidden_poll(page: int, spread_s: float, options: int = OPTIONS_PER_POLL) -> 
 def prepare(emulator: Emulator, scenario: Scenario, event_id: str) -> Show:
     """Make the event, its hidden polls and its trivia, before anything is published."""
     emulator.add_event(event_id, "A trivia show")
-    pages = -(-scenario.rounds // OPTIONS_PER_POLL)
-    polls = tuple(f"{event_id}-poll-{page}" for page in range(pages))
-    for page, poll in enumerate(polls):
-        emulator.add_element(event_id, poll, hidden_poll(page, scenario.spread_s))
+    pages: dict[int, list[str]] = {}
+    for step in scenario.steps:
+        if step.kind == "poll" and step.action == "publish":
+            poll = f"{event_id}-poll-{step.number}" + (f"-{step.copy}" if step.copy else "")
+            pages.setdefault(step.number, []).append(poll)
+            settings = hidden_poll(
+                step.number, scenario.spread_s, scenario.options_per_poll, scenario.sample_rate
+            )
+            emulator.add_element(event_id, poll, settings)
     trivia = tuple(f"{event_id}-trivia-{n + 1}" for n in range(scenario.rounds))
     for number, element_id in enumerate(trivia, start=1):
         question = Settings(
@@ -57,28 +85,35 @@ def prepare(emulator: Emulator, scenario: Scenario, event_id: str) -> Show:
             reveal_results_mode="close",
         )
         emulator.add_element(event_id, element_id, question)
-    return Show(event_id, polls, trivia)
+    return Show(event_id, tuple(tuple(polls) for _, polls in sorted(pages.items())), trivia)
+
+
+def action(emulator: Emulator, step: Step) -> Callable[[str, float], list[Delivery]]:
+    """What a step asks the emulator to do."""
+    actions = {
+        "start": emulator.start,
+        "publish": emulator.publish,
+        "close": emulator.close,
+        "revoke": emulator.revoke,
+        "stop": emulator.stop,
+    }
+    return actions[step.action]
 
 
 async def run_show(
     server: LiveServer,
     show: Show,
     scenario: Scenario,
-    began: Callable[[], object] = lambda: None,
+    keep_time: Callable[[float], object] = lambda _at: None,
 ) -> None:
     """Run a show: start the event, publish the hidden polls, play every trivia, stop the event.
 
     Every phase lasts at least its time: a machine that stops for a moment makes the show longer,
-    not a phase shorter than votes need. `began` is called when round 1 begins.
+    not a phase shorter than votes need. `keep_time` is told after every step when it was planned,
+    in seconds from the beginning of round 1.
     """
-    emulator = server.emulator
-    server.act(emulator.start, show.event_id)
-    for poll in show.polls:
-        server.act(emulator.publish, poll)
-    began()
-    for trivia in show.trivia:
-        await asyncio.sleep(scenario.waiting_s)
-        server.act(emulator.publish, trivia)
-        await asyncio.sleep(scenario.playing_s)
-        server.act(emulator.close, trivia)
-    server.act(emulator.stop, show.event_id)
+    for step, at in zip(scenario.steps, scenario.step_times, strict=True):
+        if step.after_s:
+            await asyncio.sleep(step.after_s)
+        server.act(action(server.emulator, step), show.subject(step))
+        keep_time(at)

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import resource
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .checks import Row, Violation
+from .checks.evidence import Violation
+from .checks.findings import Findings
+from .checks.freshness import percentiles
+from .checks.judge import Row
 from .scenario import Scenario
 
-__all__ = ["CrowdReport", "Report", "live_table", "options_line", "print_crowd", "print_report"]
+__all__ = [
+    "CrowdReport",
+    "Report",
+    "by_round",
+    "live_table",
+    "options_line",
+    "peak_rss_mb",
+    "print_crowd",
+    "print_report",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +37,33 @@ class Report:
     """What came of a run."""
 
     scenario: Scenario
+    mode: Literal["virtual", "sockets"]
     rows: list[Row]
     violations: list[Violation]
+    findings: Findings
+    """Of all players; the picture is drawn from it."""
     votes_sent: int
-    votes_accepted: int
     reconnects: int
     wall_s: float
-    """How long the show took, in seconds, the arrival of the crowd included."""
-    freshness_ms: Mapping[str, float] | None
-    """From a vote's acceptance to the count that includes it at a client."""
+    """How long the run took, in seconds, the arrival of the crowd included."""
+    peak_rss_mb: float
+    """The most memory of a process that ran it, megabytes."""
+    freshness: Counter[int] = field(default_factory=Counter)
+    """From a vote's acceptance to the count that includes it at a client: ms -> votes."""
+    latencies: Counter[int] = field(default_factory=Counter)
+    """From a vote's cast to its answer, where it was measured: ms -> votes."""
+    verdicts: Counter[str] = field(default_factory=Counter)
+    """What the network did to messages: verdict -> messages."""
+
+    @property
+    def votes_accepted(self) -> int:
+        """Of all players, in all rounds."""
+        return self.findings.votes_accepted
+
+    @property
+    def freshness_ms(self) -> Mapping[str, float] | None:
+        """The median and the 99th percentile of the freshness; None where it is unknown."""
+        return percentiles(self.freshness)
 
     @property
     def ok(self) -> bool:
@@ -42,7 +75,8 @@ class Report:
         fresh = self.freshness_ms
         content: dict[str, Any] = {
             "ok": self.ok,
-            "mode": "sockets",
+            "mode": self.mode,
+            "scenario": self.scenario.name,
             "seed": self.scenario.seed,
             "players": self.scenario.players,
             "rounds": [row._asdict() for row in self.rows],
@@ -51,6 +85,7 @@ class Report:
             "votes_accepted": self.votes_accepted,
             "reconnects": self.reconnects,
             "wall_s": round(self.wall_s, 3),
+            "peak_rss_mb": round(self.peak_rss_mb, 1),
             "freshness_ms": fresh and {name: round(ms, 1) for name, ms in fresh.items()},
         }
         return json.dumps(content)
@@ -81,6 +116,29 @@ class CrowdReport:
             **self.stats,
         }
         return json.dumps(content)
+
+
+def by_round(
+    scenario: Scenario, pages: Sequence[Sequence[str]], findings: Findings
+) -> dict[int, dict[int, int]]:
+    """Round -> millisecond -> votes accepted, of the last polls of every page."""
+    size = scenario.options_per_poll
+    rounds = {
+        (polls[-1], option): page * size + option + 1
+        for page, polls in enumerate(pages)
+        for option in range(size)
+    }
+    return {
+        rounds[option]: dict(times)
+        for option, times in findings.accepted.items()
+        if option in rounds
+    }
+
+
+def peak_rss_mb() -> float:
+    """The most memory that this process has had, megabytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB here
 
 
 def options_line(scenario: Scenario) -> str:
@@ -123,8 +181,11 @@ def live_table(
     return table
 
 
-def print_report(report: Report, console: Console) -> None:
-    """Print the table of rounds, what was broken, and the verdict."""
+def print_report(report: Report, console: Console, replay: str | None = None) -> None:
+    """Print the table of rounds, what was broken, and the verdict.
+
+    `replay` is the command line that runs it again, if it is not the main job's.
+    """
     table = Table(box=None, header_style="bold")
     for heading in ("round", "must", "may", "counted", "shown", "difference"):
         table.add_column(heading, justify="right")
@@ -152,7 +213,8 @@ def print_report(report: Report, console: Console) -> None:
         rounds = sorted({violation.round for violation in report.violations})
         told = ", ".join(map(str, rounds))
         console.print(f"FAILED in round {told}; run it again with", style="bold red")
-        console.print(f"    {options_line(report.scenario)}", soft_wrap=True)
+        again = replay or options_line(report.scenario)
+        console.print(f"    {again}", soft_wrap=True, markup=False)  # a path may have brackets
 
 
 def print_crowd(report: CrowdReport, console: Console) -> None:

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from poll_counter import MisuseError
 
-from .checks import check_observers
+from .checks.observers import check_observers
 from .emulator import Emulator
 from .host import prepare, run_show
 from .report import CrowdReport
@@ -144,7 +144,9 @@ async def serve_show(
         await _first(stop, swarm.arrived)
         if not stop.is_set():
             console.print(f"the show is on, for {scenario.show_s:.0f} s")
-            playing = asyncio.create_task(run_show(server, show, scenario, began=swarm.begin))
+            playing = asyncio.create_task(
+                run_show(server, show, scenario, keep_time=swarm.keep_time)
+            )
             stack.push_async_callback(end_task, playing)
             playing.add_done_callback(lambda _: console.print("the show is over (Ctrl-C stops)"))
         await stop.wait()
@@ -170,7 +172,7 @@ async def join_show(
     swarm = Swarm(url, event_id, scenario)
 
     def votes() -> int:
-        return sum(player.counter.stats().votes_accepted for player in swarm.players)
+        return swarm.total("votes_accepted")
 
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(_stop_signals())
@@ -189,11 +191,10 @@ async def join_show(
         for round_, count in observation.counts.items():
             if observation.connected and count.players is not None:
                 counts[round_] = min(count.players, counts.get(round_, count.players))
-    stats = [player.counter.stats() for player in swarm.players]
     totals = {
         "players": len(swarm.players),
-        "votes_sent": sum(s.votes_sent for s in stats),
-        "votes_accepted": sum(s.votes_accepted for s in stats),
-        "reconnects": sum(s.reconnects for s in stats),
+        "votes_sent": swarm.total("votes_sent"),
+        "votes_accepted": swarm.total("votes_accepted"),
+        "reconnects": sum(player.reconnects for player in swarm.players),
     }
     return CrowdReport(counts, check_observers(observations), totals)

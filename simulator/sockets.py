@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 
@@ -11,10 +12,13 @@ from rich.table import Table
 
 from poll_counter import MisuseError
 
-from .checks import check, freshness_ms
+from .checks.evidence import Evidence
+from .checks.findings import examine
+from .checks.freshness import freshness
+from .checks.judge import judge
 from .emulator import Emulator, Entry
-from .host import prepare, run_show
-from .report import Report, live_table
+from .host import Show, prepare, run_show
+from .report import Report, by_round, live_table, peak_rss_mb
 from .scenario import Scenario
 from .server import LiveServer
 from .swarm import Swarm, TransportFactory, make_transport
@@ -30,6 +34,8 @@ __all__ = [
 
 RESULTS_INTERVAL_S = 0.25
 """Results are told at most four times a second."""
+SLACK_S = 1.0
+"""What a message may take on loopback when the machine is busy."""
 ARRIVAL_TIMEOUT_S = 60.0
 """A crowd that is not in after this, beyond its arrival time, ends the run."""
 FAREWELL_S = 15.0
@@ -44,10 +50,11 @@ async def run_sockets(
     """Run a whole show with its crowd on loopback, and check the counts.
 
     Args:
-        scenario: the show and its crowd.
+        scenario: the show and its crowd; what is for virtual time only is left out.
         make_transport: makes a player's transport; test doubles go in here.
         show_live: takes the live table, four times a second.
     """
+    scenario = scenario.on_sockets()
     log: list[Entry] = []
     emulator = Emulator(results_interval_s=RESULTS_INTERVAL_S, log=log)
     show = prepare(emulator, scenario, "show")
@@ -65,22 +72,67 @@ async def run_sockets(
             live = asyncio.create_task(show_progress(swarm, votes, show_live))
             stack.push_async_callback(end_task, live)
         await arrival(swarm, crowd)
-        await run_show(server, show, scenario, began=swarm.begin)
+        await run_show(server, show, scenario, keep_time=swarm.keep_time)
         await asyncio.wait([crowd], timeout=FAREWELL_S)
     wall_s = time.monotonic() - started
     observations = [player.observation() for player in swarm.players]
-    rows, violations = check(scenario, log, show.polls, show.trivia, observations)
-    stats = [player.counter.stats() for player in swarm.players]
+    staying = sum(p.plan.leave_at is None and not p.plan.watches for p in swarm.players)
+    findings = examine(_evidence(scenario, show, log, swarm), staying)
+    rows, violations = judge(scenario, show.pages, findings, observations)
+    verdicts = Counter[str]()
+    for player in swarm.players:
+        for _, transport in player.transports:
+            verdicts.update(transport.verdicts)
     return Report(
         scenario=scenario,
+        mode="sockets",
         rows=rows,
         violations=violations,
-        votes_sent=sum(s.votes_sent for s in stats),
-        votes_accepted=sum(entry.kind == "accepted" for entry in log),
-        reconnects=sum(s.reconnects for s in stats),
+        findings=findings,
+        votes_sent=swarm.total("votes_sent"),
+        reconnects=sum(player.reconnects for player in swarm.players),
         wall_s=wall_s,
-        freshness_ms=freshness_ms(log, show.polls, observations),
+        peak_rss_mb=peak_rss_mb(),
+        freshness=freshness(by_round(scenario, show.pages, findings), observations),
+        verdicts=verdicts,
     )
+
+
+def _evidence(scenario: Scenario, show: Show, log: list[Entry], swarm: Swarm) -> Evidence:
+    """What the emulator and the players' networks wrote down."""
+    restarts: dict[str, list[float]] = {}
+    for player in swarm.players:
+        for user, at in player.restarts:
+            restarts.setdefault(user, []).append(at)
+    return Evidence(
+        scenario=scenario,
+        log=log,
+        pages=show.pages,
+        trivia=show.trivia,
+        latency_s=scenario.margin_s / 2.0,
+        slack_s=SLACK_S,
+        hostile=swarm.hostile_users,
+        inactive={u for p in swarm.players if p.plan.watches for u in p.users},
+        restarts=restarts,
+        disturbed=_disturbed(log, swarm),
+    )
+
+
+def _disturbed(log: list[Entry], swarm: Swarm) -> dict[int, float]:
+    """Connection -> when the network first did something to its messages."""
+    times: dict[str, list[float]] = {}
+    for player in swarm.players:
+        for user, transport in player.transports:
+            times.setdefault(user, []).extend(transport.disturbances)
+    left = {entry.connection: entry.at for entry in log if entry.kind == "left"}
+    found: dict[int, float] = {}
+    for entry in log:
+        if entry.kind == "joined":
+            until = left.get(entry.connection, float("inf"))
+            during = [at for at in times.get(entry.user, ()) if entry.at <= at <= until]
+            if during:
+                found[entry.connection] = min(during)
+    return found
 
 
 async def arrival(swarm: Swarm, crowd: asyncio.Task[None], *others: asyncio.Event) -> None:

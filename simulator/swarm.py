@@ -3,29 +3,99 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from poll_counter import MEMORY, PollCounter, RoundCount, State, WebSocketTransport
+from poll_counter import MemoryJournal, PollCounter, State, Stats, WebSocketTransport
+from poll_counter.commands import CastVote
+from poll_counter.elements import Recognise
+from poll_counter.facts import Disconnected, Fact, Welcomed
+from poll_counter.rounds import Progress
 
-from .checks import Observation
-from .scenario import Plan, Scenario
+from .checks.evidence import Observation
+from .hostile import Hostile
+from .network import Draws
+from .observer import AWAY, Observer
+from .scenario import Fault, Plan, Scenario
 
 __all__ = ["Player", "PlayerTransport", "Swarm"]
 
 
 class PlayerTransport(WebSocketTransport):
-    """The live channel, with a network that can be cut."""
+    """The live channel over a network that can be cut, and has the faults of a scenario."""
+
+    faults: tuple[Fault, ...] = ()
+    """What happens to messages, as long as the network is not healed."""
+    verdicts: Mapping[str, int] = MappingProxyType({})
+    """Verdict -> how many messages it fell on."""
+    disturbances: Sequence[float] = ()
+    """When; on the event loop's clock."""
 
     def cut(self) -> None:
         """Lose the connection at once, without a goodbye; the transport reconnects."""
         if self._connection is not None:
             self._connection.transport.abort()
 
+    def suffer(self, faults: tuple[Fault, ...], draws: Callable[[], float]) -> None:
+        """Have messages lost, late, repeated and reordered from now on."""
+        self.faults, self._draws = faults, draws
+        self._counted = self.verdicts = Counter[str]()
+        self._disturbed = self.disturbances = list[float]()
 
-_AWAY = frozenset({State.OFFLINE, State.FINISHED})
-_HERE = frozenset({State.UPCOMING, State.WAITING, State.PLAYING})
+    def heal(self) -> None:
+        """Let everything pass from now on; a connection that was disturbed is made anew."""
+        if self.faults and self.disturbances:
+            self.cut()
+        self.faults = ()
+
+    async def facts(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
+        """The facts that the network lets through, when it does."""
+        held: Fact | None = None  # overtaken by the next
+        async with aclosing(super().facts(event_id, player_id)) as facts:
+            async for fact in facts:
+                fault = self._fault("down", fact)
+                verdict = None if fault is None else fault.verdict
+                if fault is not None and verdict == "later":
+                    await asyncio.sleep(fault.delay_s * self._draws())
+                if verdict == "reorder" and held is None:
+                    held = fact
+                    continue
+                if verdict != "drop":
+                    yield fact
+                if verdict == "repeat":
+                    yield fact
+                if held is not None:
+                    if not isinstance(fact, Disconnected):  # else it is lost with its connection
+                        yield held
+                    held = None
+
+    async def send(self, vote: CastVote) -> None:
+        """Send a vote, if the network lets it through."""
+        fault = self._fault("up", vote)
+        verdict = None if fault is None else fault.verdict
+        if fault is not None and verdict in {"later", "reorder"}:
+            connection = self._connection
+            await asyncio.sleep(fault.delay_s * self._draws())
+            if connection is not self._connection:
+                return  # it is lost with its connection
+        if verdict != "drop":
+            await super().send(vote)
+        if verdict == "repeat":
+            await super().send(vote)
+
+    def _fault(self, way: str, what: Fact | CastVote) -> Fault | None:
+        if isinstance(what, Welcomed | Disconnected):
+            return None
+        for fault in self.faults:
+            if fault.way in {way, "both"} and self._draws() < fault.share:
+                self._counted[fault.verdict] += 1
+                self._disturbed.append(asyncio.get_running_loop().time())
+                return fault
+        return None
+
 
 TransportFactory = Callable[[str, Scenario], PlayerTransport]
 """Makes a player's transport: (url, scenario) -> transport."""
@@ -37,47 +107,44 @@ def make_transport(url: str, scenario: Scenario) -> PlayerTransport:
         url,
         allow_plain=True,  # the command line decides which hosts a crowd may go to
         reconnect_first_s=scenario.reconnect_s,
-        reconnect_cap_s=max(1.0, scenario.reconnect_s),
+        reconnect_cap_s=scenario.reconnect_cap_s,
     )
 
 
 @dataclass(slots=True)
 class Player:
-    """One player of the crowd, and what it was told."""
+    """One player of the crowd: its app as it is now, and what became of it."""
 
     plan: Plan
     transport: PlayerTransport
     counter: PollCounter = field(init=False, repr=False)
-    told: list[tuple[float, int, int]] = field(default_factory=list)
-    """(when, round, votes) of every count reported."""
-    shown: dict[int, int] = field(default_factory=dict)
-    """Round -> players, as held when its trivia was published."""
+    observer: Observer = field(default_factory=Observer)
+    journal: MemoryJournal = field(default_factory=MemoryJournal)
     arrived: bool = False
     """Whether it has ever been connected."""
-    connected: bool = False
-    """Whether it was connected when the event ended."""
-    _state: State = State.OFFLINE
-    _held: RoundCount | None = None
-
-    def on_count(self, count: RoundCount) -> None:
-        """Note what was reported, and when it was told."""
-        if count.as_of is not None:
-            self.told.append((count.as_of, count.round, count.votes))
-        if self._state is State.WAITING:
-            self._held = count
-
-    def on_state(self, state: State) -> None:
-        """Note what is held when a trivia is published to a player who waits for it."""
-        if self._state is State.WAITING and state is State.PLAYING and self._held is not None:
-            self.shown[self._held.round] = self._held.players or 0
-        if state in {State.ENDING, State.FINISHED}:
-            self.connected = self.connected or self._state in _HERE
-        self._state = state
+    users: list[str] = field(default_factory=list)
+    """The ids that it has had."""
+    restarts: list[tuple[str, float]] = field(default_factory=list)
+    """(user, when): its app ended, to be started again with its journal."""
+    past: list[Stats] = field(default_factory=list)
+    """What its app had done before it was started again."""
+    transports: list[tuple[str, PlayerTransport]] = field(default_factory=list)
+    """(user, transport) of all the times that its app was started."""
 
     def observation(self) -> Observation:
         """What this player can say about the counts."""
-        undisturbed = self.plan == Plan(self.plan.player, min(self.plan.join_at, 0.0), None, None)
-        return Observation(self.connected, undisturbed, self.counter.history, self.shown, self.told)
+        upset = any(transport.disturbances for _, transport in self.transports)
+        undisturbed = self.plan.undisturbed and not upset and self.reconnects == 0
+        return self.observer.observation(self.counter.history, undisturbed=undisturbed)
+
+    def total(self, name: str) -> int:
+        """One of the counter's statistics, over all the times that the app was started."""
+        return sum(getattr(stats, name) for stats in (*self.past, self.counter.stats()))
+
+    @property
+    def reconnects(self) -> int:
+        """Connects after the first."""
+        return max(0, self.total("connects") - 1)
 
 
 class Swarm:
@@ -98,7 +165,11 @@ class Swarm:
         make_transport: TransportFactory = make_transport,
     ) -> None:
         self.players: list[Player] = []
+        self.hostile_users: set[str] = set()
         self.scenario = scenario
+        self._url = url
+        self._event_id = event_id
+        self._make_transport = make_transport
         self._began = asyncio.Event()
         self._start = 0.0
         self.arrived = asyncio.Event()
@@ -106,14 +177,7 @@ class Swarm:
         self._missing = 0
         for plan in scenario.plans():
             player = Player(plan, make_transport(url, scenario))
-            player.counter = PollCounter(
-                event_id=event_id,
-                journal=MEMORY,
-                transport=player.transport,
-                spread_s=scenario.spread_s,
-                on_count=player.on_count,
-                on_state=self._on_state(player),
-            )
+            self._install(player)
             self.players.append(player)
             self._missing += plan.join_at < 0.0
         if not self._missing:
@@ -122,21 +186,37 @@ class Swarm:
     def begin(self) -> None:
         """Round 1 begins now; a crowd that sees the show begin calls this itself."""
         if not self._began.is_set():
-            self._start = asyncio.get_running_loop().time()
-            self._began.set()
+            self.keep_time(0.0)
+
+    def keep_time(self, at: float) -> None:
+        """The show is there now: what is planned after it happens as long after it, however late.
+
+        Args:
+            at: seconds from the beginning of round 1, as planned.
+        """
+        self._start = asyncio.get_running_loop().time() - at
+        self._began.set()
 
     async def run(self) -> None:
         """Let everybody join, play, drop and leave, until all have left or the event is over."""
         loop = asyncio.get_running_loop()
         first = loop.time() + self.scenario.arrive_s
         async with asyncio.TaskGroup() as group:
-            for player in self.players:
-                group.create_task(self._play(player, first))
+            others = [group.create_task(self._break_edges())]
+            others += [
+                group.create_task(self._spoil(number))
+                for number in range(self.scenario.hostile_peers)
+            ]
+            players = [group.create_task(self._play(player, first)) for player in self.players]
+            for player in players:
+                await asyncio.wait([player])
+            for other in others:
+                other.cancel()
 
     @property
     def connected(self) -> int:
         """How many players are connected now."""
-        return sum(player.counter.state not in _AWAY for player in self.players)
+        return sum(map(_is_in, self.players))
 
     @property
     def phase(self) -> str:
@@ -158,19 +238,43 @@ class Swarm:
         held = [] if counter is None else counter.history.values()
         return ["-" if count.players is None else f"{count.players:,}" for count in held]
 
+    def total(self, name: str) -> int:
+        """One of the counters' statistics, over all players."""
+        return sum(player.total(name) for player in self.players)
+
     def _observer(self) -> PollCounter | None:
         """The first player who is connected."""
-        counters = (player.counter for player in self.players)
-        return next((c for c in counters if c.state not in _AWAY), None)
+        return next((player.counter for player in self.players if _is_in(player)), None)
+
+    def _install(self, player: Player) -> None:
+        """Make the counter of a player's app, as it is started."""
+        scenario = self.scenario
+        if scenario.faults and self.elapsed_s < scenario.heal_s:
+            draws = Draws(scenario.seed, f"player {player.plan.player}")
+            player.transport.suffer(scenario.faults, draws)
+        user = player.journal.player_id
+        if user not in player.users:
+            player.users.append(user)
+        player.transports.append((user, player.transport))
+        player.counter = PollCounter(
+            event_id=self._event_id,
+            journal=player.journal,
+            transport=player.transport,
+            spread_s=scenario.spread_s,
+            on_count=player.observer.on_count,
+            on_state=self._on_state(player),
+        )
+        if player.plan.watches:
+            player.counter.active = False
 
     def _on_state(self, player: Player) -> Callable[[State], None]:
         def on_state(state: State) -> None:
-            if player.plan.join_at < 0.0 and not player.arrived:
+            if player.plan.join_at < 0.0 and not player.arrived and state not in AWAY:
                 player.arrived = True
                 self._missing -= 1
                 if not self._missing:
                     self.arrived.set()
-            player.on_state(state)
+            player.observer.on_state(state)
             if state in {State.WAITING, State.PLAYING}:
                 self.begin()
 
@@ -181,28 +285,80 @@ class Swarm:
         if plan.join_at < 0.0:
             await asyncio.sleep(first + plan.join_at - loop.time())
         else:
-            await self._began.wait()
             await self._until(plan.join_at)
-        async with player.counter as counter:
-            faults = asyncio.create_task(self._suffer(player))
-            try:
+        faults = asyncio.create_task(self._suffer(player))
+        try:
+            for restart in plan.restarts:
+                async with player.counter:
+                    await self._until(restart.at)
+                await self._start_again(player, keeps_journal=restart.keeps_journal)
+            async with player.counter as counter:
                 if plan.leave_at is None:
                     async for _ in counter:
-                        pass  # the counter reports to `player`
+                        pass  # the counter reports to the observer
                 else:
-                    await self._began.wait()
                     await self._until(plan.leave_at)
-            finally:
-                faults.cancel()
-                with suppress(asyncio.CancelledError):
-                    await faults
+        finally:
+            await _ended(faults)
+
+    async def _start_again(self, player: Player, *, keeps_journal: bool) -> None:
+        """A player's app has ended, and is started again after a while."""
+        player.past.append(player.counter.stats())
+        player.observer.forget()
+        if keeps_journal:
+            at = asyncio.get_running_loop().time()
+            player.restarts.append((player.journal.player_id, at))
+        else:
+            player.journal = MemoryJournal()
+        await asyncio.sleep(self.scenario.reconnect_s / 2)
+        player.transport = self._make_transport(self._url, self.scenario)
+        self._install(player)
 
     async def _suffer(self, player: Player) -> None:
-        if player.plan.drop_at is not None:
-            await self._began.wait()
-            await self._until(player.plan.drop_at)
+        for at in player.plan.cuts:
+            await self._until(at)
             player.transport.cut()
+        if self.scenario.faults:
+            await self._until(self.scenario.heal_s)
+            player.transport.heal()
+
+    async def _break_edges(self) -> None:
+        """Edges restart: all their players lose their connections at once."""
+        for at, edge in self.scenario.edge_failures:
+            await self._until(at)
+            for player in self.players:
+                if self.scenario.edge_after(player.plan, player.total("connects")) == edge:
+                    player.transport.cut()
+
+    async def _spoil(self, number: int) -> None:
+        """A hostile peer follows the show, and answers as it should not."""
+        hostile = Hostile(number, Progress(Recognise()))
+        await self._began.wait()
+        while True:
+            transport = self._make_transport(self._url, self.scenario)
+            self.hostile_users.add(hostile.user)
+            async with aclosing(transport.facts(self._event_id, hostile.user)) as facts:
+                async for fact in facts:
+                    if isinstance(fact, Welcomed):
+                        hostile.connected()
+                    for vote in hostile.take(fact):
+                        with suppress(Exception):  # its connection may be gone
+                            await transport.send(vote)
+                    if hostile.wants_another_id():
+                        break
 
     async def _until(self, at: float) -> None:
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, self._start + at - loop.time()))
+        await self._began.wait()
+        while self._start + at > loop.time():  # noqa: ASYNC110 - it may move: see keep_time
+            await asyncio.sleep(self._start + at - loop.time())
+
+
+def _is_in(player: Player) -> bool:
+    return player.counter.state not in AWAY and not player.counter.closed
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -16,9 +16,11 @@ PACKAGES = ("poll_counter", "simulator")
 FLOORS = (
     # poll_counter, from the ground up: a module imports from the floors below its own
     ("poll_counter.errors", "poll_counter.elements"),
+    ("poll_counter.sampling",),
     ("poll_counter.rounds",),
     ("poll_counter.counts",),
     ("poll_counter.facts", "poll_counter.commands"),
+    ("poll_counter.standing",),
     ("poll_counter.machine",),
     ("poll_counter.wire", "poll_counter.journal"),
     ("poll_counter.transport",),
@@ -26,27 +28,39 @@ FLOORS = (
     ("poll_counter.sync", "poll_counter.testing"),
     ("poll_counter",),
     # simulator
-    ("simulator", "simulator.scenario"),
-    ("simulator.emulator",),
-    ("simulator.checks", "simulator.server"),
-    ("simulator.host", "simulator.swarm", "simulator.report"),
-    ("simulator.sockets",),
-    ("simulator.serve",),
+    ("simulator", "simulator.scenario", "simulator.clock"),
+    ("simulator.emulator", "simulator.network", "simulator.hostile"),
+    ("simulator.checks.evidence", "simulator.server"),
+    ("simulator.checks.truth", "simulator.checks.observers", "simulator.checks.freshness"),
+    ("simulator.checks.votes",),
+    ("simulator.checks.findings",),
+    ("simulator.checks.judge",),
+    ("simulator.checks",),
+    ("simulator.host", "simulator.observer", "simulator.report", "simulator.charts"),
+    ("simulator.person", "simulator.swarm"),
+    ("simulator.world", "simulator.sockets"),
+    ("simulator.virtual", "simulator.page"),
+    ("simulator.serve", "simulator.explore"),
+    ("simulator.options",),
     ("simulator.__main__",),
 )
 CORE = {
     "poll_counter.errors",
     "poll_counter.elements",
+    "poll_counter.sampling",
     "poll_counter.rounds",
     "poll_counter.counts",
     "poll_counter.facts",
     "poll_counter.commands",
+    "poll_counter.standing",
     "poll_counter.machine",
 }
-COUNT = ("poll_counter", "RoundCount")
-"""All that the checks may know of the library."""
+KNOWN = {("poll_counter", "RoundCount"), ("poll_counter.sampling", "interval")}
+"""All that the checks may know of the library: what they judge, and the formula."""
 PURE = {"__future__", "collections.abc", "dataclasses", "enum", "types", "typing"}
 """The modules of the standard library that the core may import."""
+PURE_FOR = {"poll_counter.sampling": {"hashlib", "math"}}
+"""Those that one of its modules alone may import."""
 
 
 class Import(NamedTuple):
@@ -85,7 +99,8 @@ def imports_of(sources: Mapping[str, str]) -> Imports:
 
 
 def _imports(module: str, source: str, sources: Mapping[str, str]) -> Iterator[Import]:
-    package = module if module in PACKAGES else module.rpartition(".")[0]
+    is_package = any(other.startswith(module + ".") for other in sources)
+    package = module if is_package else module.rpartition(".")[0]
     tree = _parsed(source)
     tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try) and _catches(node)]
     guarded = {id(node) for each in tries for child in each.body for node in ast.walk(child)}
@@ -152,17 +167,22 @@ def impure(imports: Imports) -> list[str]:
         f"{each.by} imports {each.module}"
         for module in sorted(CORE & set(imports))
         for each in imports[module]
-        if each.module not in CORE | PURE
+        if each.module not in CORE | PURE | PURE_FOR.get(module, set())
     ]
 
 
 def partial(imports: Imports) -> list[str]:
     """What the checks know of those whom they judge."""
-    judged = {"simulator.swarm", "simulator.person", "simulator.sockets"}
+    known = {"simulator.scenario", "simulator.emulator"}
     return [
-        f"simulator.checks imports {each.module} {each.name}".strip()
-        for each in imports.get("simulator.checks", [])
-        if each.module in judged or (each.module.startswith("poll_counter") and each[1:3] != COUNT)
+        f"{each.by} imports {each.module} {each.name}".strip()
+        for found in imports.values()
+        for each in found
+        if each.by.startswith("simulator.checks")
+        and not each.module.startswith("simulator.checks")
+        and (each.module.startswith(("simulator", "poll_counter")))
+        and each.module not in known
+        and each[1:3] not in KNOWN
     ]
 
 
@@ -203,7 +223,7 @@ def test_the_house_stands(check: Check) -> None:
 @pytest.mark.parametrize(
     ("check", "module", "source", "broken"),
     [
-        (unplaced, "simulator.person", "", ["simulator.person"]),
+        (unplaced, "simulator.audience", "", ["simulator.audience"]),
         (unplaced, "poll_counter.control.api", "", ["poll_counter.control.api"]),
         (
             upward,
@@ -242,6 +262,7 @@ def test_the_house_stands(check: Check) -> None:
             "from random import random",
             ["poll_counter.machine imports random"],
         ),
+        (impure, "poll_counter.rounds", "import math", ["poll_counter.rounds imports math"]),
         (
             impure,
             "poll_counter.counts",
@@ -274,9 +295,9 @@ def test_the_house_stands(check: Check) -> None:
         ),
         (
             partial,
-            "simulator.checks",
-            "from .swarm import Player",
-            ["simulator.checks imports simulator.swarm Player"],
+            "simulator.checks.truth",
+            "from simulator.swarm import Player",
+            ["simulator.checks.truth imports simulator.swarm Player"],
         ),
         (
             foreign,

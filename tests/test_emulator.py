@@ -749,3 +749,85 @@ def test_an_answer_without_options_is_refused() -> None:
     emulator.connect(1, "e", "me", 0.0)
     ((_, _, told),) = emulator.answer(1, "p", [], "1", 0.0)
     assert told == AnswerRefused("p", -1, "wrong_options", answer_id="1")
+
+
+# Several nodes, and crowds that are not asked
+
+
+def test_votes_of_other_nodes_are_added() -> None:
+    """And told, no more often than others; they are not in this node's log."""
+    it = World()
+    it.emulator.count_elsewhere("P", 1, 5)
+    assert it.emulator.votes("P") == (0, 5, 0)
+    assert it.emulator.deadline == INTERVAL_S
+    assert results(it.emulator.wake(INTERVAL_S)) == [ResultsTold("P", (0, 5, 0), final=False)]
+    assert [entry for entry in it.log if entry.kind == "accepted"] == []
+    with pytest.raises(EmulatorError, match="no element 'Q'"):
+        it.emulator.count_elsewhere("Q", 0, 1)
+
+
+def test_votes_that_other_nodes_tell_late_wake_nobody() -> None:
+    """The final results of a closed element are told; those of one that is gone are not asked."""
+    it = World()
+    it.emulator.close("P", 1.0)
+    it.emulator.count_elsewhere("P", 1, 5)
+    assert it.emulator.deadline is None
+    it.emulator.revoke("P", 2.0)
+    it.emulator.count_elsewhere("P", 1, 5)
+    assert it.emulator.deadline is None
+    assert it.emulator.votes("P") == (0, 10, 0)
+
+
+def test_a_crowd_that_is_not_asked_is_told_no_results() -> None:
+    """Not with a snapshot, not in between, not in the end; its votes count all the same."""
+    emulator = Emulator(results_interval_s=None)
+    emulator.add_event("E")
+    emulator.add_element("E", "P", poll())
+    heard = emulator.start("E", 0.0) + emulator.publish("P", 0.0)
+    heard += emulator.connect(1, "E", "ann", 0.0)
+    heard += emulator.answer(1, "P", [0], "", 0.0)
+    assert emulator.deadline is None
+    heard += emulator.wake(9.0) + emulator.close("P", 9.0) + emulator.stop("E", 9.0)
+    assert results(heard) == []
+    assert [fact.results for fact in told(heard) if isinstance(fact, Welcomed)] == [()]
+    assert emulator.votes("P") == (1, 0, 0)
+
+
+def test_snapshots_of_one_revision_share_their_elements() -> None:
+    """What follows from them is worked out once; a change makes another snapshot."""
+    it = World()
+    one, same = it.emulator.snapshot("E", 1.0), it.emulator.snapshot("E", 2.0)
+    assert one.elements is same.elements
+    assert (one.server_time, same.server_time) == (1.0, 2.0)
+    it.emulator.close("P", 3.0)
+    other = it.emulator.snapshot("E", 3.0)
+    assert [element.state for element in other.elements] == ["closed"]
+    it.emulator.revoke("P", 4.0)
+    assert it.emulator.snapshot("E", 4.0).elements == ()
+    it.emulator.publish("P", 5.0)
+    again = it.emulator.snapshot("E", 5.0).elements
+    assert [(element.state, element.published_at) for element in again] == [("opened", 5.0)]
+
+
+def test_results_in_a_snapshot_are_those_of_now() -> None:
+    """Also while no element has changed."""
+    it = World()
+    first = it.emulator.snapshot("E", 1.0)
+    it.emulator.count_elsewhere("P", 2, 1)
+    second = it.emulator.snapshot("E", 1.0)
+    assert [results.votes for results in (*first.results, *second.results)] == [
+        (0, 0, 0),
+        (0, 0, 1),
+    ]
+
+
+@pytest.mark.parametrize("options", [[0, 99], [99, 0], [0, -1]])
+def test_an_option_that_is_none_spoils_the_answer(options: list[int]) -> None:
+    """Whatever else was answered, and whether that was voted before: it does not fit."""
+    it = World(poll(max_options_per_vote=2))
+    connection = it.users["ann"]
+    it.emulator.answer(connection, "P", [0], "", 1.0)
+    (refused,) = told(it.emulator.answer(connection, "P", options, "", 1.0))
+    assert isinstance(refused, AnswerRefused)
+    assert refused.reason == "wrong_options"
+    assert it.emulator.votes("P") == (1, 0, 0)

@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from poll_counter.commands import CastVote
+from poll_counter.commands import CastVote, Command
+from poll_counter.facts import Fact
+from poll_counter.machine import Machine
 from simulator import __main__ as command_line
-from simulator import sockets
+from simulator import explore as exploring
+from simulator import sockets, virtual
 from simulator.__main__ import main
-from simulator.scenario import Scenario
+from simulator.checks import Violation
+from simulator.options import make_parser, read_scenario
+from simulator.scenario import Scenario, preset_names
 from simulator.swarm import PlayerTransport, TransportFactory, make_transport
 
 ROOT = Path(__file__).parents[1]
@@ -162,7 +167,12 @@ def test_ctrl_c_breaks_off(
         ),
         (["--players", "many"], "argument --players: invalid int value: 'many'"),
         (["--colour"], "unrecognized arguments: --colour"),
-        (["dance"], "argument {serve,crowd}: invalid choice: 'dance'"),
+        (["dance"], "argument {run,scenarios,explore,serve,crowd}: invalid choice: 'dance'"),
+        (["run", "calm", "--rounds", "0"], "--rounds 0: input should be greater than"),
+        (["run", "calm", "--processes", "0"], "argument --processes: 0 is not above 0"),
+        (["run", "calm", "--mode", "real"], "argument --mode: invalid choice: 'real'"),
+        (["--drop", "0.1", "explore"], "explore takes no --drop"),
+        (["--seed", "3", "scenarios"], "scenarios takes no --seed"),
         (["crowd", "ws://127.0.0.1:1"], "the following arguments are required: --event"),
         (["serve", "--rounds", "0"], "--rounds 0: input should be greater than or equal to 1"),
     ],
@@ -201,7 +211,7 @@ def test_help_shows_the_commands_and_examples(capsys: pytest.CaptureFixture[str]
     assert "python -m simulator serve --port 8765" in out
 
 
-@pytest.mark.parametrize("command", ["serve", "crowd"])
+@pytest.mark.parametrize("command", ["run", "explore", "serve", "crowd"])
 def test_every_command_has_help_with_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,19 +235,183 @@ def test_every_command_has_its_own_defaults(
     arguments: list[str], players: int, round_time: float
 ) -> None:
     """A run is quick; what people watch takes its time, and serve brings no crowd."""
-    parser = command_line._parser()
-    scenario = command_line._scenario(parser, parser.parse_args(arguments))
+    parser = make_parser()
+    scenario = read_scenario(parser, parser.parse_args(arguments))
     assert scenario == Scenario(players=players, round_time=round_time)
 
 
 def test_options_may_stand_before_the_command() -> None:
     """`--players 7 serve` means what `serve --players 7` means, and the last word wins."""
-    parser = command_line._parser()
+    parser = make_parser()
 
     def read(*arguments: str) -> Scenario:
-        return command_line._scenario(parser, parser.parse_args(arguments))
+        return read_scenario(parser, parser.parse_args(arguments))
 
     expected = Scenario(players=7, seed=2, round_time=10.0)
     assert read("--players", "7", "serve", "--seed", "2") == expected
     assert read("serve", "--players", "7", "--seed", "2") == expected
     assert read("--players", "9", "--seed", "2", "serve", "--players", "7") == expected
+
+
+# Scenarios by name
+
+
+QUICK_RUN = ["run", "late-joiners", "--players", "40", "--rounds", "3"]
+QUICK_RUN_LINE = "python -m simulator run late-joiners --mode virtual --players 40 --rounds 3"
+
+
+def test_a_scenario_is_run_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """First the line that runs it again, then the rounds and the verdict, as of the main job."""
+    assert main(QUICK_RUN) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == QUICK_RUN_LINE
+    assert lines[1].split() == ["round", "must", "may", "counted", "shown", "difference"]
+    assert len([line for line in lines if line.split()[-1:] == ["0"]]) == 3
+    assert lines[-1] == "OK: every round is counted right"
+
+
+def test_the_json_of_a_run_is_that_of_the_main_job(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same keys, whatever the mode; the seed and the sample rate are what was given."""
+    assert main([*QUICK, "--json"]) == 0
+    on_sockets = json.loads(capsys.readouterr().out)
+    assert main([*QUICK_RUN, "--seed", "5", "--sample-rate", "0.5", "--json"]) == 0
+    virtual = json.loads(capsys.readouterr().out)
+    assert virtual.keys() == on_sockets.keys()
+    assert virtual["rounds"][0].keys() == on_sockets["rounds"][0].keys()
+    assert (virtual["mode"], virtual["scenario"], virtual["seed"]) == ("virtual", "late-joiners", 5)
+    assert virtual["rounds"][0]["sample_rate"] == 0.5
+
+
+def test_a_scenario_is_run_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A TOML file of one's own, and the line that runs it again names it."""
+    path = tmp_path / "my show.toml"
+    path.write_text("players = 12\nrounds = 2\nround_time = 4.0\n", encoding="utf-8")
+    assert main(["run", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"python -m simulator run '{path}' --mode virtual"
+    assert lines[2].split()[:4] == ["1", "12", "12", "12"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("players = 'many'", "players many: input should be a valid integer"),
+        ("player = 3", "player 3: extra inputs are not permitted"),
+        ("players = ", "is no TOML file"),
+        ("rounds = 2\npulled = [3]", "there is no round 3: the show has 2"),
+        ("[[faults]]\nverdict = 'lost'\nshare = 0.1", "faults.0.verdict lost: input should be"),
+    ],
+)
+def test_a_file_that_is_no_scenario_is_told_in_a_sentence(
+    text: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is wrong with it, and exit code 2."""
+    path = tmp_path / "show.toml"
+    path.write_text(text, encoding="utf-8")
+    try:
+        code: object = main(["run", str(path)])
+    except SystemExit as exited:
+        code = exited.code
+    assert code == 2
+    assert sentence in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_unknown_name_is_told_with_those_known(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is there to be run."""
+    assert main(["run", "calmer"]) == 2
+    err = capsys.readouterr().err
+    assert "calmer: No such file" in err
+    assert "calm, herd, hostile" in err
+
+
+def test_a_failing_scenario_exits_with_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last line runs it again."""
+    monkeypatch.setattr(command_line, "run_virtual", partial(virtual.run_virtual, make=Mute))
+    assert main(QUICK_RUN) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "round 1: broken: must <= counted <= may" in lines
+    assert lines[-1] == f"    {QUICK_RUN_LINE}"
+
+
+class Mute(Machine):
+    """A machine that casts no vote."""
+
+    def receive(self, fact: Fact, now: float) -> tuple[Command, ...]:
+        """Swallow every vote."""
+        return tuple(c for c in super().receive(fact, now) if not isinstance(c, CastVote))
+
+
+def test_a_scenario_is_run_on_sockets(capsys: pytest.CaptureFixture[str]) -> None:
+    """Real clients; what sockets leave out of it is said."""
+    arguments = ["run", "mobile", "--mode", "sockets", "--players", "6", "--rounds", "2"]
+    assert main([*arguments, "--round-time", "1.5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "left out on sockets, which have their own: latency_ms, tail, slow, lag"
+    assert lines[-1] == "OK: every round is counted right"
+
+
+def test_sockets_have_one_process(capsys: pytest.CaptureFixture[str]) -> None:
+    """An option that would do nothing is refused."""
+    assert main(["run", "calm", "--mode", "sockets", "--processes", "2"]) == 2
+    assert "--processes goes with --mode virtual" in capsys.readouterr().err
+
+
+def test_rounds_too_short_for_votes_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else one would wonder that nobody must be counted."""
+    assert main(["run", "mobile", "--players", "9", "--rounds", "3", "--round-time", "2"]) == 0
+    assert "no vote has to arrive" in capsys.readouterr().out.splitlines()[1]
+
+
+def test_a_report_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A page, with the line that runs it again; of the herd also without its spread."""
+    path = tmp_path / "herd.html"
+    arguments = ["run", "herd", "--players", "60", "--rounds", "2", "--report", str(path)]
+    assert main(arguments) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "python -m simulator run herd --mode virtual --players 60 --rounds 2" in text
+    assert text.count("<svg") > 2
+    assert main([*arguments[:-1], str(tmp_path / "no" / "such.html")]) == 2
+    assert "the report cannot be written" in capsys.readouterr().err
+
+
+def test_on_a_terminal_progress_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bar of the players, or of the seeds, that are done; the report follows."""
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes any output for a terminal then
+    assert main(QUICK_RUN) == 0
+    out = capsys.readouterr().out
+    assert "players" in out
+    assert "100%" in out
+    assert main(["explore", "--first", "4", "--seeds", "1"]) == 0
+    assert "seeds" in capsys.readouterr().out
+
+
+def test_the_scenarios_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every preset, with what happens in it."""
+    assert main(["scenarios"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in preset_names())
+    assert "35 trivia over four chained polls" in out
+
+
+def test_seeds_are_explored(capsys: pytest.CaptureFixture[str]) -> None:
+    """For people a table, for scripts one object."""
+    assert main(["explore", "--first", "4", "--seeds", "2"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "OK: no rule is broken"
+    assert main(["explore", "--first", "4", "--seeds", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["seeds"] == 2
+
+
+def test_a_seed_that_fails_is_told_at_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was broken, the line that runs it again, and exit code 1."""
+    broken = exploring.Tried(4, set(), [Violation(2, "a rule", "how")], 1)
+    monkeypatch.setattr(exploring, "try_seed", lambda _seed: broken)
+    assert main(["explore", "--first", "4", "--seeds", "1"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "seed 4, round 2: broken: a rule: how"
+    assert lines[1].strip() == "python -m simulator explore --first 4 --seeds 1"

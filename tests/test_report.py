@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
+import sys
+from collections import Counter
 from io import StringIO
 from typing import Any
 
@@ -11,13 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
-from simulator.__main__ import _parser, _scenario
 from simulator.checks import Row, Violation
+from simulator.checks.findings import Findings
+from simulator.options import make_parser, read_scenario
 from simulator.report import (
     CrowdReport,
     Report,
+    by_round,
     live_table,
     options_line,
+    peak_rss_mb,
     print_crowd,
     print_report,
 )
@@ -37,13 +43,15 @@ def report(**changed: Any) -> Report:
     """Make a report of a run that went well."""
     content: dict[str, Any] = {
         "scenario": Scenario(players=1200, rounds=2, seed=7, drop=0.25),
+        "mode": "sockets",
         "rows": ROWS[:1],
         "violations": [],
+        "findings": Findings(accepted={("P", 0): {5: 1200}, ("P", 1): {7: 100, 9: 1100}}),
         "votes_sent": 2412,
-        "votes_accepted": 2400,
         "reconnects": 1300,
         "wall_s": 7.0456,
-        "freshness_ms": {"p50": 126.04, "p99": 250.96},
+        "peak_rss_mb": 71.25,
+        "freshness": Counter({126: 98, 251: 2}),
     }
     return Report(**{**content, **changed})
 
@@ -92,7 +100,7 @@ AGAIN = (
 def test_a_failed_report() -> None:
     """Every rule that was broken, in which rounds, and the one line that runs it again."""
     it = console()
-    print_report(report(rows=ROWS, violations=VIOLATIONS, freshness_ms=None), it)
+    print_report(report(rows=ROWS, violations=VIOLATIONS, freshness=Counter()), it)
     assert printed(it) == [
         " round   must    may  counted  shown  difference",
         "     1  1,200  1,200    1,200  1,199           0",
@@ -122,6 +130,13 @@ def test_the_line_that_runs_it_again_is_one_line() -> None:
     assert f"    {options_line(report().scenario)}" in printed(it)
 
 
+def test_another_job_has_another_line_that_runs_it_again() -> None:
+    """As it was given, whatever is in a path."""
+    it, line = console(), "python -m simulator run 'my [red]show.toml' --mode virtual"
+    print_report(report(violations=VIOLATIONS), it, replay=line)
+    assert printed(it)[-1] == f"    {line}"
+
+
 def test_colours_are_for_terminals() -> None:
     """A round that is wrong stands out, and so does the verdict."""
     it = Console(
@@ -138,8 +153,8 @@ def test_colours_are_for_terminals() -> None:
 # JSON
 
 KEYS = {
-    *("ok", "mode", "seed", "players", "rounds", "violations"),
-    *("votes_sent", "votes_accepted", "reconnects", "wall_s", "freshness_ms"),
+    *("ok", "mode", "scenario", "seed", "players", "rounds", "violations"),
+    *("votes_sent", "votes_accepted", "reconnects", "wall_s", "peak_rss_mb", "freshness_ms"),
 }
 """What is promised to scripts."""
 
@@ -157,6 +172,7 @@ def test_the_json_has_what_was_found() -> None:
     assert {key: held[key] for key in KEYS} == {
         "ok": False,
         "mode": "sockets",
+        "scenario": "",
         "seed": 7,
         "players": 1200,
         "rounds": [
@@ -183,14 +199,49 @@ def test_the_json_has_what_was_found() -> None:
         "votes_accepted": 2400,
         "reconnects": 1300,
         "wall_s": 7.046,
+        "peak_rss_mb": 71.2,
         "freshness_ms": {"p50": 126.0, "p99": 251.0},
     }
 
 
 def test_the_json_of_a_run_that_went_well() -> None:
     """No violations is ok; without observers there is no freshness."""
-    held = json.loads(report(freshness_ms=None).as_json())
+    held = json.loads(report(freshness=Counter()).as_json())
     assert (held["ok"], held["violations"], held["freshness_ms"]) == (True, [], None)
+
+
+def test_the_json_names_the_scenario_and_the_clock() -> None:
+    """So that results of several runs can be told apart."""
+    held = json.loads(report(scenario=Scenario(name="calm"), mode="virtual").as_json())
+    assert (held["scenario"], held["mode"]) == ("calm", "virtual")
+
+
+# What reports are made of
+
+
+def test_votes_are_told_by_round() -> None:
+    """Of the last poll of every page, which is the one that counted; by millisecond."""
+    accepted = {
+        ("A", 0): {1: 1},
+        ("B", 0): {1: 2, 5: 3},
+        ("B", 1): {6: 4},
+        ("C", 1): {9: 5},
+        ("D", 0): {9: 6},
+    }
+    scenario = Scenario(rounds=4, options_per_poll=2)
+    pages = (("A", "B"), ("C",))
+    found = by_round(scenario, pages, Findings(accepted=accepted))
+    assert found == {1: {1: 2, 5: 3}, 2: {6: 4}, 4: {9: 5}}
+
+
+@pytest.mark.parametrize(("platform", "unit"), [("linux", 2**10), ("darwin", 2**20)])
+def test_the_most_memory_is_told_in_megabytes(
+    platform: str, unit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Systems count it in kilobytes, or in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    monkeypatch.setattr(sys, "platform", platform)
+    assert peak_rss_mb() == pytest.approx(peak / unit, rel=0.2)
 
 
 # The line that runs it again
@@ -200,8 +251,8 @@ def parsed(line: str) -> Scenario:
     """The scenario that a command line runs."""
     python, dash_m, module, *arguments = line.split()
     assert [python, dash_m, module] == ["python", "-m", "simulator"]
-    parser = _parser()
-    return _scenario(parser, parser.parse_args(arguments))
+    parser = make_parser()
+    return read_scenario(parser, parser.parse_args(arguments))
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from io import StringIO
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
@@ -18,14 +20,16 @@ from poll_counter.commands import CastVote
 from poll_counter.elements import SPREAD_FIELD, Element, Recognise
 from poll_counter.facts import EventStateChanged, Fact, Welcomed
 from simulator import sockets
+from simulator.emulator import Entry
 from simulator.report import Report
 from simulator.scenario import Scenario
-from simulator.sockets import run_sockets
-from simulator.swarm import PlayerTransport, TransportFactory
+from simulator.sockets import _disturbed, run_sockets
+from simulator.swarm import PlayerTransport, Swarm, TransportFactory
 
 IN_BOUNDS = "must <= counted <= may"
 UNSEEN = "no vote for a round whose waiting phase was not seen"
 ONCE = "once per (poll, option)"
+VOTED = "who must be counted has voted"
 
 
 async def run(scenario: Scenario, broken: type[PlayerTransport] | None = None) -> Report:
@@ -33,7 +37,7 @@ async def run(scenario: Scenario, broken: type[PlayerTransport] | None = None) -
     threads = threading.active_count()
     report = await (run_sockets(scenario, made_of(broken)) if broken else run_sockets(scenario))
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # one of an earlier test may end meanwhile
     return report
 
 
@@ -85,21 +89,21 @@ async def test_a_calm_show_also_shows_the_right_number() -> None:
 async def test_a_disturbed_crowd_is_counted_within_its_bounds() -> None:
     """With some late, some leaving and some dropping, bounds are apart and counts between them."""
     scenario = Scenario(
-        players=20, rounds=3, round_time=1.0, seed=11667, drop=0.4, leave=0.3, late=0.4
+        players=20, rounds=3, round_time=1.0, seed=96, drop=0.4, leave=0.3, late=0.4
     )
     report = await run(scenario)
     assert report.violations == []
-    assert report.reconnects == sum(plan.drop_at is not None for plan in scenario.plans()) == 8
+    assert report.reconnects == sum(len(plan.cuts) for plan in scenario.plans()) == 8
     for row in report.rows:
         assert 0 < row.must <= row.counted <= row.may < scenario.players
     assert any(row.must < row.may for row in report.rows)
 
 
-async def test_twelve_rounds_go_on_over_two_polls() -> None:
-    """Rounds 11 and 12 are counted by the second poll."""
-    report = await run(Scenario(players=10, rounds=12, round_time=0.5))
+async def test_rounds_go_on_over_two_polls() -> None:
+    """The last of five rounds is counted by the second poll."""
+    report = await run(Scenario(players=10, rounds=5, options_per_poll=4, round_time=0.5))
     assert report.violations == []
-    assert [(row.round, row.counted) for row in report.rows] == [(n, 10) for n in range(1, 13)]
+    assert [(row.round, row.counted) for row in report.rows] == [(n, 10) for n in range(1, 6)]
 
 
 async def test_a_show_without_players_is_right() -> None:
@@ -108,6 +112,56 @@ async def test_a_show_without_players_is_right() -> None:
     assert report.ok
     assert (report.rows[0].must, report.rows[0].may, report.rows[0].counted) == (0, 0, 0)
     assert (report.votes_sent, report.freshness_ms) == (0, None)
+
+
+async def test_a_show_that_is_changed_is_counted_right() -> None:
+    """Trivia pulled and taken back, the poll replaced, by the same steps as in virtual time."""
+    scenario = Scenario(
+        players=10, rounds=2, round_time=1.0, pulled=(1,), taken_back=(2,), replaced=(2,)
+    )
+    report = await run(scenario)
+    assert report.violations == []
+    assert [(row.must, row.may, row.counted) for row in report.rows] == [(10, 10, 10)] * 2
+    assert report.findings.votes(("show-poll-0", 0)) == 10
+    assert report.findings.votes(("show-poll-0-1", 1)) == 10
+    assert (report.mode, report.latencies) == ("sockets", {})
+    assert report.peak_rss_mb > 10.0
+
+
+async def test_who_watches_is_not_counted() -> None:
+    """And nobody has to wait for its votes."""
+    report = await run(Scenario(players=10, rounds=1, round_time=0.6, watch=0.4))
+    assert report.ok
+    assert [(row.must, row.may, row.counted) for row in report.rows] == [(6, 6, 6)]
+    assert report.findings.staying == 6
+
+
+# What is written down
+
+
+def test_what_the_network_did_is_known_by_connection() -> None:
+    """Also what it did to apps that were started again since, and under another id."""
+    swarm = Swarm("ws://127.0.0.1:1", "show", Scenario(players=1))
+    (player,) = swarm.players
+    transports = [PlayerTransport("ws://127.0.0.1:1") for _ in range(3)]
+    transports[0].disturbances = [2.0, 2.5]
+    transports[1].disturbances = [9.0]
+    transports[2].disturbances = [12.5]
+    player.transports = list(zip(("ann", "ann", "bob"), transports, strict=True))
+
+    def entry(at: float, kind: str, connection: int, user: str) -> Entry:
+        return Entry(at, cast("Any", kind), "show", connection, user)
+
+    log = [
+        entry(1.0, "joined", 1, "ann"),
+        entry(3.0, "left", 1, "ann"),
+        entry(4.0, "joined", 2, "ann"),
+        entry(6.0, "left", 2, "ann"),
+        entry(7.0, "joined", 3, "ann"),
+        entry(8.0, "joined", 4, "eve"),
+        entry(12.0, "joined", 5, "bob"),
+    ]
+    assert _disturbed(log, swarm) == {1: 2.0, 3: 9.0, 5: 12.5}
 
 
 # Broken crowds
@@ -127,7 +181,7 @@ async def test_a_crowd_that_never_votes_is_found_out() -> None:
     report = await run(BROKEN, Mute)
     assert not report.ok
     assert [(r.must, r.may, r.counted, r.difference) for r in report.rows] == [(10, 10, 0, -10)] * 2
-    assert rules(report, (1, 2)) == {1: {IN_BOUNDS}, 2: {IN_BOUNDS}}
+    assert rules(report, (1, 2)) == {1: {IN_BOUNDS, VOTED}, 2: {IN_BOUNDS, VOTED}}
     assert report.violations[0] == (1, IN_BOUNDS, "counted 0, must be 10 to 10")
     assert report.votes_accepted == 0
 
@@ -144,7 +198,7 @@ async def test_a_crowd_that_votes_one_option_too_far_is_found_out() -> None:
     """Round 1 is not counted at all, and the rounds after it before they began."""
     report = await run(BROKEN, TooFar)
     assert not report.ok
-    assert rules(report, (1, 2, 3)) == {1: {IN_BOUNDS}, 2: {UNSEEN}, 3: {UNSEEN}}
+    assert rules(report, (1, 2, 3)) == {1: {IN_BOUNDS, VOTED}, 2: {UNSEEN}, 3: {UNSEEN}}
 
 
 class Twice(PlayerTransport):
@@ -158,11 +212,12 @@ class Twice(PlayerTransport):
 
 async def test_a_crowd_that_votes_twice_is_found_out() -> None:
     """The platform keeps the count right, and still the votes are too many, in both polls."""
-    rounds = range(1, 12)
-    report = await run(Scenario(players=10, rounds=11, round_time=0.25), Twice)
+    rounds = range(1, 6)
+    scenario = Scenario(players=10, rounds=5, options_per_poll=4, round_time=0.25)
+    report = await run(scenario, Twice)
     assert not report.ok
     assert rules(report, rounds) == {round_: {ONCE} for round_ in rounds}
-    assert [row.difference for row in report.rows] == [0] * 11
+    assert [row.difference for row in report.rows] == [0] * 5
 
 
 class Blind(PlayerTransport):
@@ -278,7 +333,7 @@ async def test_the_live_table_follows_the_show() -> None:
         assert any(f"{phase}, " in text for text in texts)
     assert any("connected  5\n" in text for text in texts)
     assert any("votes  5\n" in text for text in texts)
-    assert any("players  5\n" in text for text in texts)
+    assert any(re.search(r"players  5\b", text) for text in texts)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

@@ -1,0 +1,224 @@
+"""What the command line takes: the options of every command, and the scenario they come to."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from poll_counter import MisuseError
+
+from .scenario import PRESETS, Scenario, preset_names
+from .serve import EVENT_ID
+
+__all__ = ["make_parser", "read_scenario", "refuse_options", "run_line"]
+
+EXAMPLES = """\
+examples:
+  python -m simulator                                  a show of ten rounds, counted
+  python -m simulator --players 500 --drop 0.3         with a bad network
+  python -m simulator serve --port 8765                a platform for your own app
+  python -m simulator crowd ws://127.0.0.1:8765 --event demo --players 300
+                                                       a crowd for it, from another terminal
+  python -m simulator scenarios                        shows of all kinds, to be run by name
+  python -m simulator run prime-time --players 100000  in virtual time, any number of players
+  python -m simulator explore --seeds 200              random scenarios: is any rule broken?
+"""
+
+
+DEFAULTS: dict[str | None, dict[str, float]] = {
+    "serve": {"players": 0, "round_time": 10.0},
+    "crowd": {"round_time": 10.0},
+}
+"""Where a command's scenario differs from `Scenario`'s own defaults."""
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not above 0")
+    return number
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port < 2**16:
+        raise argparse.ArgumentTypeError(f"{port} is not from 0 to 65535")
+    return port
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m simulator",
+        description="Run a whole trivia show on this machine, with a crowd of real clients, and "
+        "hold what they count against the truth. Exit code 0 only if all checks hold.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_options(parser)
+    commands = parser.add_subparsers(dest="command", metavar="{run,scenarios,explore,serve,crowd}")
+    _add_run(commands)
+    commands.add_parser(
+        "scenarios",
+        help="list the scenarios that run knows by name",
+        description="List the scenarios that `run` knows by name. Each is a TOML file in "
+        f"{PRESETS.relative_to(Path(__file__).parents[1])}, to be copied and changed.",
+    )
+    _add_explore(commands)
+    serve = commands.add_parser(
+        "serve",
+        help="keep a platform up for your own app",
+        description="Keep a platform up on loopback, with one show that starts on a key press.",
+        epilog="example: python -m simulator serve --port 8765 --round-time 10 --players 50",
+    )
+    _add_options(serve, **DEFAULTS["serve"])
+    serve.add_argument("--port", type=_port, default=0, help="where to listen; 0: any that is free")
+    serve.add_argument(
+        "--autostart", action="store_true", help="start the show at once, without a key press"
+    )
+    crowd = commands.add_parser(
+        "crowd",
+        help="drive a crowd against a platform",
+        description="Drive a crowd of real clients against a platform that is up, until its event "
+        "ends. Only the platform knows the truth; the crowd checks that all its players agree.",
+        epilog=f"example: python -m simulator crowd ws://127.0.0.1:8765 --event {EVENT_ID}",
+    )
+    crowd.add_argument("url", metavar="URL", help="the platform's live channel, ws:// or wss://")
+    crowd.add_argument("--event", required=True, metavar="ID", help="the event to join")
+    crowd.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="let the crowd go to this host too, which you may load",
+    )
+    _add_options(crowd, **DEFAULTS["crowd"])
+    return parser
+
+
+def _add_run(commands: Any) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run a scenario, in virtual time or on sockets",
+        description="Run a scenario, and hold what was counted against the truth. What is not "
+        "given is as the scenario says.",
+        epilog="example: python -m simulator run mobile --players 10000 --report mobile.html",
+    )
+    run.add_argument("scenario", metavar="NAME|FILE", help="see `scenarios`, or your own TOML file")
+    run.add_argument(
+        "--mode",
+        choices=("virtual", "sockets"),
+        default="virtual",
+        help="virtual: any number of players in virtual time (the default); sockets: real clients",
+    )
+    for name, kind, metavar, text in (
+        ("--players", int, "N", "how many"),
+        ("--rounds", int, "R", "how many"),
+        ("--seed", int, "S", "of all that is drawn"),
+        ("--round-time", float, "SECONDS", "of a round: 0.6 waiting, 0.4 playing"),
+        ("--spread", float, "SECONDS", "over which the votes of a round are spread"),
+        ("--sample-rate", float, "P", "the share of players that vote"),
+    ):
+        run.add_argument(name, type=kind, default=argparse.SUPPRESS, metavar=metavar, help=text)
+    run.add_argument(
+        "--processes", type=_positive, default=1, metavar="N", help="in virtual time; default: 1"
+    )
+    run.add_argument("--report", type=Path, metavar="FILE", help="write a page of HTML, too")
+    _add_json(run)
+
+
+def _add_explore(commands: Any) -> None:
+    command = commands.add_parser(
+        "explore",
+        help="run random scenarios, one per seed",
+        description="Run random scenarios in virtual time, one per seed, and check that no rule is "
+        "broken in any; print what was covered.",
+        epilog="example: python -m simulator explore --seeds 2000 --minutes 10 --processes 2",
+    )
+    command.add_argument("--first", type=int, default=1, metavar="S", help="the first seed")
+    command.add_argument(
+        "--seeds", type=_positive, default=100, metavar="N", help="how many; default: 100"
+    )
+    command.add_argument("--minutes", type=float, metavar="M", help="begin no seed after so long")
+    command.add_argument("--processes", type=_positive, default=1, metavar="N", help="default: 1")
+    _add_json(command)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="one JSON object on standard output, nothing else",
+    )
+
+
+def _add_options(
+    parser: argparse.ArgumentParser, *, players: float = 200, round_time: float = 2.0
+) -> None:
+    """The options of a scenario; a RATE is a share of the players, over the whole show."""
+
+    def add(name: str, kind: type, metavar: str, text: str) -> None:
+        # An option may stand before or after the command; what is not given is left to Scenario.
+        parser.add_argument(name, type=kind, default=argparse.SUPPRESS, metavar=metavar, help=text)
+
+    add("--players", int, "N", f"default: {players}")
+    add("--rounds", int, "R", "default: 10")
+    add("--seed", int, "S", "of all that is drawn; default: 1")
+    add(
+        "--round-time",
+        float,
+        "SECONDS",
+        f"of a round: 0.6 waiting, 0.4 playing, votes spread over 0.3; default: {round_time:g}",
+    )
+    add("--leave", float, "RATE", "leave for good after round 1")
+    add("--drop", float, "RATE", "lose the connection, and return")
+    add("--late", float, "RATE", "join after round 1 began")
+    _add_json(parser)
+
+
+def read_scenario(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Scenario:
+    """The scenario that the options come to; exits with a sentence for what cannot be run.
+
+    Raises MisuseError for a scenario's name or file that cannot be read.
+    """
+    given = {name: value for name, value in vars(options).items() if name in Scenario.model_fields}
+    try:
+        if options.command == "run":
+            return Scenario.load(options.scenario, **given)
+        return Scenario(**{**DEFAULTS.get(options.command, {}), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        message = str(first["msg"]).removeprefix("Value error, ")
+        if not place:
+            parser.error(message)
+        if place in given:
+            place = "--" + place.replace("_", "-")
+        parser.error(f"{place} {first['input']}: {message[:1].lower()}{message[1:]}")
+    except OSError as error:
+        known = ", ".join(preset_names())
+        raise MisuseError(
+            f"{options.scenario}: {error.strerror}; name a TOML file, or one of {known}"
+        ) from error
+    except ValueError as error:
+        raise MisuseError(f"{options.scenario} is no TOML file: {error}") from error
+
+
+def refuse_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse what stands before a command that has no use for it."""
+    useless = sorted(Scenario.model_fields.keys() & vars(options).keys())
+    if useless:
+        parser.error(f"{options.command} takes no --{useless[0].replace('_', '-')}")
+
+
+def run_line(options: argparse.Namespace) -> str:
+    """The command line that runs this again."""
+    given = {name: value for name, value in vars(options).items() if name in Scenario.model_fields}
+    told = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
+    line = f"python -m simulator run {shlex.quote(options.scenario)} --mode {options.mode}"
+    return f"{line} {told}".rstrip()

@@ -1,0 +1,1 @@
+"""The checks: each shown to bite, and to be silent where all is right; one file for each module."""
