@@ -1,0 +1,169 @@
+"""What a call of the machine costs in a crowd that is told the same: a ratio, and bytes.
+
+A crowd of machines shares one progress and one set of facts, and is told no results: this is most
+of a virtual world. Run it with `python -m tests.benchmarks.machine_calls`.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import cycle
+
+from poll_counter.elements import Recognise
+from poll_counter.facts import AnswerAccepted, ElementPublished, ElementStateChanged, Welcomed
+from poll_counter.machine import Machine
+from poll_counter.rounds import Progress
+from poll_counter.sampling import is_sampled
+from tests.support.show import poll, trivia
+
+MACHINES = 20_000
+ROUNDS = 10
+CALLS_A_ROUND = 4
+TURNS = 7
+RATIO_MAX = 60.0
+"""Times a call that does nothing: some 1.5 us where that takes 30 ns."""
+DECISION_RATIO_MAX = 3.0
+"""Whether a player is in a sample, in times of the bare hash of its id: some 1.3 us of 0.8."""
+BYTES_MAX = 900
+
+
+class Nothing:
+    """What a call costs that does nothing: the floor."""
+
+    __slots__ = ()
+
+    def receive(self, _fact: object, _now: float) -> tuple[object, ...]:
+        """Do nothing."""
+        return ()
+
+
+@dataclass
+class Show:
+    """The facts of a show of ten rounds; each is one object that everybody is told."""
+
+    begins: Welcomed
+    rounds: list[tuple[ElementPublished, ElementStateChanged, AnswerAccepted]]
+
+
+def show() -> Show:
+    """Make a show with one hidden poll of ten options."""
+    asked = poll("5f2c0d5e-8a3f-4c57-9c3c-1f6a0c8e9b11", rev=1, spread_s=3)
+    return Show(
+        Welcomed("active", (asked,), rev=1, event_rev=0),
+        [
+            (
+                ElementPublished(trivia(n + 1, rev=2 * n + 2)),
+                ElementStateChanged(f"T{n + 1}", "closed", 2 * n + 3),
+                AnswerAccepted(asked.id, n),
+            )
+            for n in range(ROUNDS)
+        ],
+    )
+
+
+def crowd() -> list[Machine]:
+    """Make a crowd that shares what it starts from."""
+    shared, draw = Progress(Recognise()), _draw()
+    return [Machine(draw=draw, player_id=f"{n:032x}", progress=shared) for n in range(MACHINES)]
+
+
+def _draw() -> Callable[[], float]:
+    return cycle(n * 0.618034 % 1.0 for n in range(997)).__next__
+
+
+def play(machines: list[Machine]) -> float:
+    """Play a show with a crowd that has seen none; returns microseconds per call, wakes included.
+
+    The votes of round 1 fall due with the welcome, and those of the others with the closing.
+    """
+    told = show()
+    for machine in machines:
+        machine.receive(told.begins, 0.0)
+    spent, now = 0.0, 0.0
+    for opens, closes, accepted in told.rounds:
+        spent += _wakes(machines) + _tells(machines, accepted, now + 4.0)
+        now += 10.0
+        spent += _tells(machines, opens, now) + _tells(machines, closes, now + 5.0)
+        now += 5.0
+    assert all(machine.votes_accepted == ROUNDS for machine in machines)
+    return 1e6 * spent / (len(machines) * ROUNDS * CALLS_A_ROUND)
+
+
+def _tells(machines: list[Machine] | list[Nothing], fact: object, now: float) -> float:
+    begin = time.perf_counter()
+    for machine in machines:
+        machine.receive(fact, now)  # type: ignore[arg-type]
+    return time.perf_counter() - begin
+
+
+def _wakes(machines: list[Machine]) -> float:
+    due = [(machine, machine.deadline) for machine in machines]
+    begin = time.perf_counter()
+    for machine, deadline in due:
+        if deadline is not None:
+            machine.wake(deadline)
+    return time.perf_counter() - begin
+
+
+def floor() -> float:
+    """Measure a call that does nothing, microseconds."""
+    nothings = [Nothing() for _ in range(MACHINES)]
+    calls = ROUNDS * CALLS_A_ROUND
+    return 1e6 * sum(_tells(nothings, None, 0.0) for _ in range(calls)) / (MACHINES * calls)
+
+
+def decision() -> float:
+    """Measure a sampling decision in times of the bare hash that it needs."""
+    players, poll_id = (
+        [f"{n:032x}" for n in range(MACHINES)],
+        "5f2c0d5e-8a3f-4c57-9c3c-1f6a0c8e9b11",
+    )
+    ratios = []
+    for _ in range(TURNS):
+        begin = time.perf_counter()
+        for player in players:
+            blake2b(player.encode(), key=b"sample").digest()
+        middle = time.perf_counter()
+        for player in players:
+            is_sampled(poll_id, player, 0.01)
+        ratios.append((time.perf_counter() - middle) / (middle - begin))
+    return statistics.median(ratios)
+
+
+def bytes_per_machine() -> float:
+    """Measure what a machine holds after a whole show, its player id included."""
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    machines = crowd()
+    play(machines)
+    gc.collect()
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return (after - before) / len(machines)
+
+
+def main() -> int:
+    """Measure in turns, and say whether the bounds hold."""
+    pairs = [(play(crowd()), floor()) for _ in range(TURNS + 1)][1:]
+    best = min(ours for ours, _ in pairs)
+    ratio = statistics.median(ours / least for ours, least in pairs)
+    size, sampling = bytes_per_machine(), decision()
+    print(
+        f"a call: {best:.2f} us at best, {ratio:.1f} times a call that does nothing (at most "
+        f"{RATIO_MAX:g}); a machine: {size:.0f} bytes (at most {BYTES_MAX}); a sampling decision: "
+        f"{sampling:.2f} times its hash (at most {DECISION_RATIO_MAX:g})"
+    )
+    held = ratio <= RATIO_MAX and size <= BYTES_MAX and sampling <= DECISION_RATIO_MAX
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
