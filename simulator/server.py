@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
@@ -50,6 +51,8 @@ class LiveServer:
         hello_timeout_s: float = 10.0,
     ) -> None:
         self.emulator = emulator
+        self.epoch = 0.0
+        """The unix time at which the event loop's clock stood at 0."""
         self._host = host
         self._port = port
         self._hello_timeout_s = hello_timeout_s
@@ -62,6 +65,7 @@ class LiveServer:
     async def __aenter__(self) -> Self:
         """Listen; raises OSError when the port is taken."""
         self._loop = asyncio.get_running_loop()
+        self.epoch = time.time() - self._loop.time()
         self._server = await serve(
             self._converse,
             self._host,
@@ -96,8 +100,8 @@ class LiveServer:
         return f"ws://{host}:{self._port}"
 
     def now(self) -> float:
-        """The emulator's clock: the event loop's, monotonic seconds."""
-        return self._loop.time()
+        """The emulator's clock: unix seconds, as steady as the event loop's clock."""
+        return self.epoch + self._loop.time()
 
     def act(self, action: Callable[[str, float], list[Delivery]], subject: str) -> None:
         """Let the producer act on the emulator, now, and tell everybody.
@@ -105,7 +109,17 @@ class LiveServer:
         `action` is one of the emulator's methods that take an event's or an element's id and the
         time: `start`, `stop`, `publish`, `close`, `revoke`.
         """
-        self._deliver(action(subject, self.now()))
+        self.tell(action(subject, self.now()))
+
+    def tell(self, deliveries: list[Delivery]) -> None:
+        """Tell the clients what came of something that was done to the emulator."""
+        for event_id, number, fact in deliveries:
+            members = self._members.get(event_id, {})
+            if number is None:
+                self._send(members.values(), encode_fact(fact))
+            elif number in members:
+                self._send([members[number]], encode_fact(fact))
+        self._set_timer()
 
     async def _converse(self, connection: ServerConnection) -> None:
         number = next(self._numbers)
@@ -119,7 +133,7 @@ class LiveServer:
                 await self._dismiss(connection, UNKNOWN_EVENT, "unknown_event", str(error))
                 return
             self._members.setdefault(hello.event, {})[number] = connection
-            self._deliver(welcome)
+            self.tell(welcome)
             async for frame in connection:
                 self._take(number, connection, decode_request(frame))
         except ConnectionClosed:
@@ -142,14 +156,14 @@ class LiveServer:
         self, number: int, connection: ServerConnection, request: Hello | Answer | str
     ) -> None:
         if isinstance(request, Answer):
-            self._deliver(
+            self.tell(
                 self.emulator.answer(
                     number, request.element, request.options, request.id, self.now()
                 )
             )
         else:
             code = request if isinstance(request, str) else "second_hello"
-            self._tell([connection], encode(Error(code=code, message="this frame was left out")))
+            self._send([connection], encode(Error(code=code, message="this frame was left out")))
 
     async def _dismiss(
         self, connection: ServerConnection, close_code: int, code: str, message: str
@@ -157,16 +171,7 @@ class LiveServer:
         await connection.send(encode(Error(code=code, message=message)))
         await connection.close(close_code, message[:100])
 
-    def _deliver(self, deliveries: list[Delivery]) -> None:
-        for event_id, number, fact in deliveries:
-            members = self._members.get(event_id, {})
-            if number is None:
-                self._tell(members.values(), encode_fact(fact))
-            elif number in members:
-                self._tell([members[number]], encode_fact(fact))
-        self._set_timer()
-
-    def _tell(self, connections: Iterable[ServerConnection], frame: str) -> None:
+    def _send(self, connections: Iterable[ServerConnection], frame: str) -> None:
         broadcast(connections, frame)  # written at once, in order, waiting for nobody
 
     def _set_timer(self) -> None:
@@ -177,10 +182,11 @@ class LiveServer:
             self._timer.cancel()
             self._timer = None
         if deadline is not None:
-            self._timer, self._timer_at = self._loop.call_at(deadline, self._wake), deadline
+            at = deadline - self.epoch
+            self._timer, self._timer_at = self._loop.call_at(at, self._wake), deadline
 
     def _wake(self) -> None:
         self._timer = None
         deadline = self.emulator.deadline
         now = self.now() if deadline is None else max(self.now(), deadline)
-        self._deliver(self.emulator.wake(now))
+        self.tell(self.emulator.wake(now))

@@ -75,6 +75,7 @@ async def run_sockets(
         await run_show(server, show, scenario, keep_time=swarm.keep_time)
         await asyncio.wait([crowd], timeout=FAREWELL_S)
     wall_s = time.monotonic() - started
+    log = [entry._replace(at=entry.at - server.epoch) for entry in log]  # the players' clock
     observations = [player.observation() for player in swarm.players]
     staying = sum(p.plan.leave_at is None and not p.plan.watches for p in swarm.players)
     findings = examine(_evidence(scenario, show, log, swarm), staying)

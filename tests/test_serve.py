@@ -443,15 +443,15 @@ def test_a_crowd_prints_what_it_saw(capsys: pytest.CaptureFixture[str]) -> None:
 class Lying(LiveServer):
     """Tells its first client of one vote less than the others, in final results."""
 
-    def _tell(self, connections: Iterable[ServerConnection], frame: str) -> None:
+    def _send(self, connections: Iterable[ServerConnection], frame: str) -> None:
         first, *others = connections
         told = json.loads(frame)
         if told["type"] == "results" and told["final"]:
             votes = [max(0, number - 1) for number in told["votes"]]
-            super()._tell([first], json.dumps({**told, "votes": votes}))
+            super()._send([first], json.dumps({**told, "votes": votes}))
         else:
-            super()._tell([first], frame)
-        super()._tell(others, frame)
+            super()._send([first], frame)
+        super()._send(others, frame)
 
 
 def test_a_crowd_that_does_not_agree_exits_with_1(

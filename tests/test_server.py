@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import json
 import socket
 from collections.abc import AsyncGenerator, Sequence
@@ -474,3 +475,14 @@ async def test_an_ipv6_address_stands_in_brackets() -> None:
         assert server.url.startswith("ws://[::1]:")
         async with joined(server):
             pass
+
+
+async def test_the_clock_is_unix_time() -> None:
+    """What is published now carries the time of day, as the platform's documentation has it."""
+    emulator = Emulator()
+    emulator.add_event("show")
+    async with LiveServer(emulator) as server:
+        before = time.time()
+        now = server.now()
+        assert before - 5.0 < now < before + 5.0
+        assert now == pytest.approx(server.epoch + asyncio.get_running_loop().time(), abs=5.0)
