@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import json
 import socket
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
