@@ -19,9 +19,17 @@ from typing import Any, Protocol, Self
 
 from .commands import CastVote, Command, Remember, RememberRate, ReportCount, Warn
 from .counts import RoundCount
-from .elements import Element, FieldValue, Recognise
+from .elements import CONCURRENCY_FIELD, Element, FieldValue, Recognise, concurrency
 from .errors import MisuseError, PlatformError
-from .facts import ActiveChanged, EventUpdated, Fact, Welcomed
+from .facts import (
+    ActiveChanged,
+    ElementPublished,
+    ElementRevoked,
+    ElementUpdated,
+    EventUpdated,
+    Fact,
+    Welcomed,
+)
 from .journal import Entry, JournalLike, MemoryJournal, open_journal
 from .machine import DEFAULT_SPREAD_S, Machine, State
 from .rounds import SPREAD_S_MAX
@@ -33,6 +41,8 @@ logger = logging.getLogger("poll_counter")
 
 ID_LENGTH_MAX = 200
 """The longest id that the live channel takes."""
+MAY_TELL_CONCURRENCY = (Welcomed, EventUpdated, ElementPublished, ElementUpdated, ElementRevoked)
+"""The facts that can bring, change or end the field with the connected users."""
 
 
 class Timer(Protocol):
@@ -108,6 +118,9 @@ class PollCounter:
         on_count: called with each `RoundCount` that the iterator would give.
         on_state: called with each new `State`.
         on_warning: called with a sentence when the producer spoils the count.
+        concurrency_field: the custom field, of the event or of an element, into which the producer
+            writes the number of connected users; see `concurrency`.
+        on_concurrency: called with each new number from that field.
 
     Raises `MisuseError` when called in a way that cannot work, `JournalError` when the journal's
     file cannot be made.
@@ -136,6 +149,8 @@ class PollCounter:
         on_count: Callable[[RoundCount], object] | None = None,
         on_state: Callable[[State], object] | None = None,
         on_warning: Callable[[str], object] | None = None,
+        concurrency_field: str = CONCURRENCY_FIELD,
+        on_concurrency: Callable[[int], object] | None = None,
     ) -> None:
         if (url is None) == (transport is None):
             raise MisuseError("pass either a URL or transport=, one of the two")
@@ -160,6 +175,8 @@ class PollCounter:
         self._on_count = on_count
         self._on_state = on_state
         self._on_warning = on_warning
+        self._concurrency_field = concurrency_field
+        self._on_concurrency = on_concurrency
 
         self._machine = Machine(
             draw=random.random,
@@ -171,6 +188,7 @@ class PollCounter:
         )
         self._fields: Mapping[str, FieldValue] = {}
         self._fields_rev = -1
+        self._concurrency: int | None = None
         self._connects = 0
         self._sent = 0
         self._skipped: Counter[str] = Counter()
@@ -281,6 +299,16 @@ class PollCounter:
         return self._fields
 
     @property
+    def concurrency(self) -> int | None:
+        """The connected users, from the field that the producer writes them into; None without.
+
+        The other documented way to a number: a script on the producer's side reads it from the
+        Control API, at most once a minute, and writes it into a field of the event or of an
+        element. It counts connections, not the players of a round.
+        """
+        return self._concurrency
+
+    @property
     def closed(self) -> bool:
         """Whether the counter was left; `latest` and `history` can still be read."""
         return self._left
@@ -331,6 +359,8 @@ class PollCounter:
                     if isinstance(fact, Welcomed | EventUpdated):
                         self._hold_fields(fact)
                     self._tell(fact)
+                    if isinstance(fact, MAY_TELL_CONCURRENCY):
+                        self._read_concurrency()
                     if self._over:
                         return
             self._fail(PlatformError("it stopped bringing facts"))
@@ -342,6 +372,13 @@ class PollCounter:
         if fact.rev is None or fact.rev >= self._fields_rev:
             self._fields = fact.fields
             self._fields_rev = self._fields_rev if fact.rev is None else fact.rev
+
+    def _read_concurrency(self) -> None:
+        """Read the field that the producer writes the connected users into."""
+        before = self._concurrency
+        self._concurrency = concurrency(self._fields, self.elements, self._concurrency_field)
+        if self._concurrency is not None and self._concurrency != before:
+            _call(self._on_concurrency, self._concurrency)
 
     def _fail(self, error: Exception) -> None:
         if self._over:  # it only failed to say goodbye

@@ -5,11 +5,12 @@ Pure: no I/O, no clock. The words are the platform's own (Event, Element, result
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 __all__ = [
+    "CONCURRENCY_FIELD",
     "PAGE_FIELD",
     "POLL_MARK",
     "SAMPLE_RATE_FIELD",
@@ -23,6 +24,7 @@ __all__ = [
     "Ids",
     "Mark",
     "Recognise",
+    "concurrency",
     "is_hidden",
     "number",
 ]
@@ -44,6 +46,8 @@ SAMPLE_RATE_FIELD = "poll_counter_sample_rate"
 """The custom field with the share of players that vote, 0 < rate <= 1; 1 where there is none."""
 SPREAD_FIELD = "poll_counter_spread_s"
 """The custom field with the seconds over which the votes of a round are spread, 0 to 120."""
+CONCURRENCY_FIELD = "poll_counter_concurrency"
+"""The custom field, of the event or of an element, with the connected users (contract 1.1)."""
 
 
 def number(value: FieldValue) -> float | None:
@@ -212,3 +216,23 @@ def is_hidden(element: Element, recognise: Recognise = _DEFAULT) -> bool:
     ```
     """
     return recognise.is_hidden(element)
+
+
+def concurrency(
+    fields: Mapping[str, FieldValue], elements: Iterable[Element], key: str = CONCURRENCY_FIELD
+) -> int | None:
+    """Read the number of connected users that the producer wrote into a field (contract 1.1).
+
+    Args:
+        fields: the event's custom fields; they come first.
+        elements: in the order of their publication; the last one that has the field is read.
+        key: the field.
+
+    Returns None where there is no such field, or no whole number from 0 in it.
+    """
+    holders = [fields, *(e.custom_fields for e in elements)]
+    holding = [held[key] for held in holders if key in held]
+    if not holding:
+        return None
+    value = number(holding[0] if key in fields else holding[-1])
+    return None if value is None or value < 0 or value % 1 else int(value)

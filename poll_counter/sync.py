@@ -8,75 +8,32 @@ with PollCounter(url, event_id="...", journal="player.json") as counter:
         print(f"{count.players} players are in round {count.round}")
 ```
 
-One background thread runs the asyncio counters of the whole process; it starts with the first and
-ends with the last. Everything may be called from any thread. A GUI either polls `latest`, or is
-called back on its own thread by way of `call_in`.
+One background thread runs the asyncio counters of the whole process (see `portal`). Everything may
+be called from any thread. A GUI either polls `latest`, or is called back on its own thread by
+way of `call_in`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl as ssl_module
-import threading
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from . import client
 from .client import Stats
 from .counts import RoundCount
-from .elements import Element, FieldValue, Recognise
+from .elements import CONCURRENCY_FIELD, Element, FieldValue, Recognise
 from .errors import MisuseError
 from .journal import JournalLike
 from .machine import DEFAULT_SPREAD_S, State
+from .portal import background, is_current, wait
 from .transport import Transport
 
 __all__ = ["PollCounter"]
 
 T = TypeVar("T")
-
-
-class _Background:
-    """One event loop in one thread, as long as somebody uses it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-
-    def enter(self) -> asyncio.AbstractEventLoop:
-        """Use the loop; the first one starts it."""
-        with self._lock:
-            if self._loop is None:
-                started: Future[asyncio.AbstractEventLoop] = Future()
-                self._thread = threading.Thread(
-                    target=_run, args=(started,), name="poll_counter", daemon=True
-                )
-                self._thread.start()
-                self._loop = started.result()
-            self._users += 1
-            return self._loop
-
-    def leave(self) -> None:
-        """Use the loop no longer; the last one ends it, and waits until it is gone."""
-        with self._lock:
-            self._users -= 1
-            if not self._users and self._loop is not None and self._thread is not None:
-                self._loop.call_soon_threadsafe(self._loop.stop)
-                self._thread.join()
-                self._loop = self._thread = None
-
-
-def _run(started: Future[asyncio.AbstractEventLoop]) -> None:
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        started.set_result(loop)
-        loop.run_forever()
-
-
-_background = _Background()
 
 
 class PollCounter:
@@ -96,6 +53,8 @@ class PollCounter:
         on_count: called with each new `RoundCount`.
         on_state: called with each new `State`.
         on_warning: called with a sentence when the producer spoils the count.
+        concurrency_field: the custom field with the number of connected users.
+        on_concurrency: called with each new number from that field.
         call_in: how to call back, given a function without arguments; by default callbacks run
             on the background thread, and must not block. For tkinter:
             `call_in=lambda callback: root.after(0, callback)`.
@@ -125,6 +84,8 @@ class PollCounter:
         on_count: Callable[[RoundCount], object] | None = None,
         on_state: Callable[[State], object] | None = None,
         on_warning: Callable[[str], object] | None = None,
+        concurrency_field: str = CONCURRENCY_FIELD,
+        on_concurrency: Callable[[int], object] | None = None,
         call_in: Callable[[Callable[[], object]], object] | None = None,
     ) -> None:
         self._counter = client.PollCounter(
@@ -139,17 +100,19 @@ class PollCounter:
             on_count=_called_in(call_in, on_count),
             on_state=_called_in(call_in, on_state),
             on_warning=_called_in(call_in, on_warning),
+            concurrency_field=concurrency_field,
+            on_concurrency=_called_in(call_in, on_concurrency),
         )
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __enter__(self) -> Self:
         """Begin to connect; does not wait for the network."""
-        self._loop = _background.enter()
+        self._loop = background.enter()
         try:
-            _wait(self._loop, self._counter.__aenter__())
+            wait(self._loop, self._counter.__aenter__())
         except BaseException:
             self._loop = None
-            _background.leave()
+            background.leave()
             raise
         return self
 
@@ -163,9 +126,9 @@ class PollCounter:
         loop, self._loop = self._loop, None
         assert loop is not None  # it was entered
         try:
-            _wait(loop, self._counter.__aexit__(exc_type, exc, traceback))
+            wait(loop, self._counter.__aexit__(exc_type, exc, traceback))
         finally:
-            _background.leave()
+            background.leave()
 
     def __iter__(self) -> Self:
         """Give a `RoundCount` whenever the number or the round changes, until the event ends.
@@ -182,7 +145,7 @@ class PollCounter:
         if self._loop is None:
             raise MisuseError("enter the counter first: with PollCounter(...) as counter")
         try:
-            return _wait(self._loop, self._counter.__anext__())
+            return wait(self._loop, self._counter.__anext__())
         except StopAsyncIteration:
             raise StopIteration from None
 
@@ -212,6 +175,11 @@ class PollCounter:
         return self._counter.fields
 
     @property
+    def concurrency(self) -> int | None:
+        """The connected users, from the field that the producer writes them into; None without."""
+        return self._ask(lambda: self._counter.concurrency)
+
+    @property
     def closed(self) -> bool:
         """Whether the counter was left; `latest` and `history` can still be read."""
         return self._counter.closed
@@ -236,33 +204,13 @@ class PollCounter:
     def _ask(self, question: Callable[[], T]) -> T:
         """Ask on the loop's thread, where nothing changes meanwhile."""
         loop = self._loop
-        if loop is None or _is_current(loop):
+        if loop is None or is_current(loop):
             return question()
-        return _wait(loop, _answer(question))
+        return wait(loop, _answer(question))
 
 
 async def _answer(question: Callable[[], T]) -> T:
     return question()
-
-
-def _is_current(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False
-
-
-def _wait(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the background loop, and wait for what comes of it."""
-    if _is_current(loop):
-        work.close()
-        raise MisuseError("this would wait for itself: a callback must not block; use call_in=")
-    future = asyncio.run_coroutine_threadsafe(work, loop)
-    try:
-        return future.result()
-    except BaseException:  # Ctrl-C, too, leaves nothing behind
-        future.cancel()
-        raise
 
 
 def _called_in(

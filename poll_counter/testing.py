@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
 from .client import PollCounter
 from .commands import CastVote
-from .elements import PAGE_FIELD, POLL_MARK, Element, EventState
+from .elements import PAGE_FIELD, POLL_MARK, Element, EventState, FieldValue
 from .errors import MisuseError
 from .facts import (
     AnswerAccepted,
@@ -36,6 +36,7 @@ from .facts import (
     ElementRevoked,
     ElementStateChanged,
     EventStateChanged,
+    EventUpdated,
     Fact,
     ResultsTold,
     Welcomed,
@@ -190,6 +191,7 @@ class FakePlatform:
         self._options = options
         self._spread_s = spread_s
         self._state: EventState = "upcoming"
+        self._fields: Mapping[str, FieldValue] = {}
         self._elements: dict[str, Element] = {}
         self._votes: dict[str, list[int]] = {}
         self._voted: set[tuple[str, str, int]] = set()
@@ -285,6 +287,11 @@ class FakePlatform:
         del self._elements[element_id]
         await self._told(ElementRevoked(element_id, self._next_rev()))
 
+    async def set_fields(self, fields: Mapping[str, FieldValue]) -> None:
+        """Change the event's custom fields: these are all of them from now on."""
+        self._fields = dict(fields)
+        await self._told(EventUpdated(self._fields, self._next_rev()))
+
     async def stop(self) -> None:
         """Stop the event, with the final results of its hidden polls."""
         self._state = "finished"
@@ -331,6 +338,7 @@ class FakePlatform:
             rev=self._rev,
             event_rev=self._rev,
             event_id=self.event_id,
+            fields=self._fields,
         )
 
     def take(self, transport: FakeTransport, vote: CastVote) -> None:

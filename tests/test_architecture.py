@@ -23,7 +23,7 @@ FLOORS = (
     ("poll_counter.standing",),
     ("poll_counter.machine",),
     ("poll_counter.wire", "poll_counter.journal"),
-    ("poll_counter.transport",),
+    ("poll_counter.transport", "poll_counter.portal"),
     ("poll_counter.client",),
     ("poll_counter.sync", "poll_counter.testing"),
     ("poll_counter",),

@@ -36,11 +36,14 @@ from poll_counter import (
     is_hidden,
 )
 from poll_counter.commands import Remember, RememberRate
+from poll_counter.elements import Element
 from poll_counter.facts import (
     AnswerAccepted,
     AnswerRefused,
     Disconnected,
+    ElementPublished,
     ElementRevoked,
+    ElementUpdated,
     EventStateChanged,
     EventUpdated,
     Fact,
@@ -540,6 +543,54 @@ async def test_older_fields_of_the_event_are_left_out() -> None:
         assert counter.fields == {"a": 6}
         script.tell(EventUpdated({"a": 7}))
         await until(lambda: counter.fields == {"a": 7})
+
+
+# Concurrency: the number that the producer writes into a field
+
+
+async def test_concurrency_from_the_events_field(platform: FakePlatform) -> None:
+    """It comes with the snapshot and with every change; None where nobody writes it."""
+    told = list[int]()
+    await platform.set_fields({"poll_counter_concurrency": 12_431})
+    async with platform.counter(on_concurrency=told.append) as counter:
+        assert counter.concurrency is None
+        await platform.start()
+        assert counter.concurrency == 12_431
+        await platform.set_fields({"poll_counter_concurrency": 12_500})
+        assert counter.concurrency == 12_500
+        await platform.set_fields({"poll_counter_concurrency": 12_500, "sponsor": "us"})
+        await platform.set_fields({"sponsor": "us"})
+        assert counter.concurrency is None
+        await platform.set_fields({"poll_counter_concurrency": "soon"})
+        assert counter.concurrency is None
+    assert told == [12_431, 12_500]
+
+
+async def test_concurrency_from_a_field_of_ones_own(platform: FakePlatform) -> None:
+    """The producer may name the field otherwise."""
+    async with platform.counter(concurrency_field="viewers") as counter:
+        await platform.set_fields({"poll_counter_concurrency": 1, "viewers": 77})
+        assert counter.concurrency == 77
+
+
+async def test_concurrency_from_an_elements_field() -> None:
+    """Written into an element, it is republished with it, and ends with it."""
+    told = list[int]()
+    ticker = Element("N", "ticker", "opened", 5.0, custom_fields={"poll_counter_concurrency": 40})
+    updated = replace(ticker, custom_fields={"poll_counter_concurrency": 41})
+    script = Script(Welcomed("active", (trivia(1),)))
+    async with PollCounter(
+        transport=script, event_id="test-show", journal=MEMORY, on_concurrency=told.append
+    ) as counter:
+        script.tell(ElementPublished(ticker))
+        await until(lambda: counter.concurrency == 40)
+        script.tell(ElementUpdated(updated))
+        await until(lambda: counter.concurrency == 41)
+        script.tell(ElementRevoked("N"))
+        await until(lambda: counter.concurrency is None)
+        script.tell(Disconnected(), Welcomed("active", (ticker,)))
+        await until(lambda: counter.concurrency == 40)
+    assert told == [40, 41, 40]
 
 
 # Misuse

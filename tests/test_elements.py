@@ -12,6 +12,7 @@ from poll_counter.elements import (
     Ids,
     Mark,
     Recognise,
+    concurrency,
     is_hidden,
     number,
 )
@@ -142,3 +143,29 @@ def test_is_hidden_is_what_an_app_filters_with() -> None:
     assert not is_hidden(trivia(1))
     assert is_hidden(element("X"), Recognise(hidden_poll=Ids("X")))
     assert not is_hidden(poll("P"), Recognise(hidden_poll=Ids("X")))
+
+
+@pytest.mark.parametrize(
+    ("fields", "in_elements", "expected"),
+    [
+        ({}, [], None),
+        ({"n": 5}, [], 5),
+        ({"n": "5"}, [], 5),
+        ({"n": 5.0}, [], 5),
+        ({"n": 0}, [], 0),
+        ({"n": -1}, [], None),
+        ({"n": 5.5}, [], None),
+        ({"n": True}, [], None),
+        ({"n": None}, [{"n": 7}], None),
+        ({"n": 5}, [{"n": 7}], 5),
+        ({"m": 5}, [{"n": 7}, {"n": 8}, {}], 8),
+        ({}, [{"n": 7}, {"n": "x"}], None),
+        ({}, [{"m": 7}], None),
+    ],
+)
+def test_concurrency_is_read_from_the_event_then_from_the_last_element(
+    fields: dict[str, FieldValue], in_elements: list[dict[str, FieldValue]], expected: int | None
+) -> None:
+    """A whole number from 0; what stands first and cannot be read is not passed over."""
+    elements = [element(f"E{place}", fields=each) for place, each in enumerate(in_elements)]
+    assert concurrency(fields, elements, "n") == expected

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from poll_counter import MEMORY, MisuseError, PlatformError, RoundCount, State
+from poll_counter.facts import Welcomed
 from poll_counter.sync import PollCounter
 from tests.support.served import ServedShow
 
@@ -78,6 +79,30 @@ def test_a_show_is_counted_and_the_iterator_ends_with_it() -> None:
             served.show.trivia
         )
     assert background() == []
+
+
+class Written(Silent):
+    """A transport of a platform whose producer writes the connected users into a field."""
+
+    async def facts(self, event_id: str, player_id: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - as above
+        """Tell the number, and no more."""
+        yield Welcomed("active", (), fields={"viewers": 12_431})
+        async for fact in super().facts(event_id, player_id):
+            yield fact
+
+
+def test_the_concurrency_that_the_producer_writes() -> None:
+    """It can be read, and is called back with; here, too."""
+    told = queue.SimpleQueue[int]()
+    with PollCounter(
+        transport=Written(),
+        event_id="e",
+        journal=MEMORY,
+        concurrency_field="viewers",
+        on_concurrency=told.put,
+    ) as counter:
+        assert told.get(timeout=10) == 12_431
+        assert counter.concurrency == 12_431
 
 
 def test_no_connection_is_left_when_the_app_dies() -> None:
