@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from poll_counter.machine import Machine
@@ -31,10 +32,10 @@ __all__ = ["Part", "conclude", "parts", "run_virtual", "run_world"]
 
 WATCHED_MAX = 100
 """How many players are told results, and asked for their counts."""
-WORLD_PLAYERS = 4_000
+WORLD_PLAYERS = 500
 """How many players live in one world: so few that a processor's cache holds most of them, which
 makes a run half again as fast; and memory does not grow with the crowd."""
-PARTS_MAX = 16
+PARTS_MAX = 128
 """After so many worlds what came of them is put together: most of it is the times of votes."""
 
 
@@ -175,9 +176,10 @@ def run_world(
     make_emulator: MakeEmulator = Emulator,
 ) -> Part:
     """Run the world of some of the crowd, and find out what its evidence says."""
-    world = World(scenario, players, watched=False, make=make, make_emulator=make_emulator)
-    part = _run(world)
-    world.close()
+    with _collecting_nothing():
+        world = World(scenario, players, watched=False, make=make, make_emulator=make_emulator)
+        part = _run(world)
+        world.close()
     return part
 
 
@@ -194,29 +196,35 @@ def _watch(
         for (poll, option), times in crowd.accepted.items()
         for tick, votes in times.items()
     ]
-    world = World(
-        scenario,
-        watched,
-        watched=True,
-        elsewhere=elsewhere,
-        make=make,
-        make_emulator=make_emulator,
-    )
-    part = _run(world)
+    with _collecting_nothing():
+        world = World(
+            scenario,
+            watched,
+            watched=True,
+            elsewhere=elsewhere,
+            make=make,
+            make_emulator=make_emulator,
+        )
+        part = _run(world)
     return part, world.observations(), world.latencies, world.show.pages
 
 
-def _run(world: World) -> Part:
+@contextmanager
+def _collecting_nothing() -> Iterator[None]:
+    """Let the collector of garbage rest: nothing becomes garbage in circles while a world lives."""
     collecting = gc.isenabled()
-    gc.disable()  # nothing becomes garbage in circles while a world runs
+    gc.disable()
     try:
-        world.run()
-        findings = examine(world.evidence(), world.staying)
+        yield
     finally:
         if collecting:
             gc.enable()
+
+
+def _run(world: World) -> Part:
+    world.run()
     return Part(
-        findings=findings,
+        findings=examine(world.evidence(), world.staying),
         votes_sent=sum(person.votes_sent for person in world.people),
         reconnects=sum(max(0, person.connects - 1) for person in world.people),
         verdicts=world.network.verdicts,
