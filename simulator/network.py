@@ -115,14 +115,17 @@ class Network:
         What is `safe` always passes, as hello and welcome do: without them there is no connection.
         """
         clock = self._clock
+        now = clock.now
         fault = None
-        if clock.now < self._heal and not safe:
+        if now < self._heal and not safe:
             fault = self._fault(link, way)
         share = link.draws()
         if self._tail != 1.0:
             share **= self._tail
-        at = clock.now + (self._low + int(self._span * share)) * link.times
-        at = max(at, link.up_at if way == "up" else link.down_at)  # in order
+        at = now + (self._low + int(self._span * share)) * link.times
+        earliest = link.up_at if way == "up" else link.down_at
+        if at < earliest:  # noqa: PLR1730 - sent with every message: a call of max takes longer
+            at = earliest  # in order
         if fault is not None:
             delayed = self._suffer(link, way, fault, at, (arrive, link, what, way))
             if delayed is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
+from math import ceil
 from typing import Protocol
 
 from poll_counter.commands import CastVote, Command, Remember, RememberRate, ReportCount
@@ -270,8 +271,7 @@ class Person:
         """See to it that the machine is woken in time; a call that comes too early is no harm."""
         wakes_at = self._wakes_at
         if wakes_at < 0 or deadline * TICKS_PER_S < wakes_at:
-            tick = -int(-deadline * TICKS_PER_S // 1)  # rounded up
-            self._wakes_at = tick = max(tick, self._clock.now)
+            self._wakes_at = tick = max(ceil(deadline * TICKS_PER_S), self._clock.now)
             self._clock.at(tick, (self.wake, None, None, None))
 
 
