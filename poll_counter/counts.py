@@ -144,16 +144,15 @@ class Counts:
             live: whether the client is connected to an active event.
         """
         for round_ in range(1, progress.round + live):
-            found = progress.poll_for(round_)
-            present = round_ == progress.round
-            held_at = since if present else now
             book = self._books.get(round_)
+            present = round_ == progress.round
+            counted = book is not None and not present and self._votes(book) > 0
+            found = None if counted else progress.poll_for(round_)
+            held_at = since if present else now
             if book is None:
                 if found is None and not (present and progress.opened):
                     continue
                 book = self._books[round_] = _Book(held_at)
-            elif not present and self._votes(book):
-                found = None
             if found is not None:
                 poll, book.option = found
                 if book.poll_id != poll.id:

@@ -198,7 +198,8 @@ class World:
 
     def _count_elsewhere(self, poll: str, option: int, votes: int) -> None:
         self.emulator.count_elsewhere(poll, option, votes)
-        self._wait_for_results()
+        if self._results_at < 0:  # else these votes are told with those that came before
+            self._wait_for_results()
 
     @property
     def _now_s(self) -> float:

@@ -26,8 +26,11 @@ def freshness(
 
     Returns milliseconds -> how many votes took them; empty without votes or observers.
     """
-    times = {number: sorted(by_ms.items()) for number, by_ms in accepted.items()}
-    totals = {number: [*accumulate(n for _, n in pairs)] for number, pairs in times.items()}
+    times = {number: sorted(by_ms) for number, by_ms in accepted.items()}
+    totals = {
+        number: [*accumulate(accepted[number][at] for at in moments)]
+        for number, moments in times.items()
+    }
     ages = Counter[int]()
     steady = [o for o in observations if o.undisturbed and o.connected]
     for observer in steady[:: max(1, -(-len(steady) // OBSERVERS_MAX))]:
@@ -36,16 +39,18 @@ def freshness(
             if number not in times:
                 continue
             before = reached.get(number, 0)
-            pairs, total = times[number], totals[number]
+            moments, total = times[number], totals[number]
             at_ms = round(at * 1000.0)
-            for place in range(bisect_right(total, before), len(pairs)):
-                accepted_at, many = pairs[place]
-                begin = total[place] - many
-                if begin >= votes or accepted_at > at_ms:  # these are a replaced poll's votes
+            for place in range(bisect_right(total, before), len(total)):
+                accepted_at = moments[place]
+                if before >= votes or accepted_at > at_ms:  # these are a replaced poll's votes
                     break
-                end = min(votes, total[place])
-                ages[at_ms - accepted_at] += end - max(before, begin)
-                reached[number] = end
+                end = total[place]
+                if end > votes:  # noqa: PLR1730 - for every vote: a call of min takes longer
+                    end = votes
+                ages[at_ms - accepted_at] += end - before
+                before = end
+            reached[number] = before
     return ages
 
 
