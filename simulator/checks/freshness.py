@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
@@ -39,18 +39,19 @@ def freshness(
             if number not in times:
                 continue
             before = reached.get(number, 0)
+            if votes <= before:
+                continue
             moments, total = times[number], totals[number]
             at_ms = round(at * 1000.0)
-            for place in range(bisect_right(total, before), len(total)):
-                accepted_at = moments[place]
-                if before >= votes or accepted_at > at_ms:  # these are a replaced poll's votes
-                    break
-                end = total[place]
-                if end > votes:  # noqa: PLR1730 - for every vote: a call of min takes longer
-                    end = votes
+            # As far as these votes reach, and no vote later than they: that is a replaced poll's.
+            last = min(bisect_left(total, votes) + 1, bisect_right(moments, at_ms))
+            new = slice(bisect_right(total, before), last)
+            for accepted_at, end in zip(moments[new], total[new], strict=True):
                 ages[at_ms - accepted_at] += end - before
                 before = end
-            reached[number] = before
+            if before > votes:  # of the last moment only some votes are counted yet
+                ages[at_ms - moments[last - 1]] -= before - votes
+            reached[number] = min(before, votes)
     return ages
 
 
