@@ -32,10 +32,10 @@ __all__ = ["Part", "conclude", "parts", "run_virtual", "run_world"]
 
 WATCHED_MAX = 100
 """How many players are told results, and asked for their counts."""
-WORLD_PLAYERS = 500
+WORLD_PLAYERS = 250
 """How many players live in one world: so few that a processor's cache holds most of them, which
 makes a run half again as fast; and memory does not grow with the crowd."""
-PARTS_MAX = 128
+PARTS_MAX = 256
 """After so many worlds what came of them is put together: most of it is the times of votes."""
 
 

@@ -215,8 +215,9 @@ class World:
         if who.runs and who.link is None:
             who.connects += 1
             self._connections += 1
-            connection = self._connections * self.scenario.edges + who.edge
-            who.link = link = Link(who, who.user, connection, who.edge, who.draws, slow=who.slow)
+            edge = who.edge
+            connection = self._connections * self.scenario.edges + edge
+            who.link = link = Link(who, who.user, connection, edge, who.draws, slow=who.slow)
             if isinstance(who, Intruder):
                 self._hostile_users.add(who.user)
             self.network.send(link, "up", self._hello, None, safe=True)
