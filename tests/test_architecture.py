@@ -27,9 +27,35 @@ FLOORS = (
     ("poll_counter.client",),
     ("poll_counter.sync", "poll_counter.testing"),
     ("poll_counter",),
+    # the producer's side
+    ("poll_counter.control.address", "poll_counter.control.token", "poll_counter.control.problems"),
+    ("poll_counter.control.documents", "poll_counter.control.turns", "poll_counter.control.fields"),
+    ("poll_counter.control.stats", "poll_counter.control.http", "poll_counter.control.blueprint"),
+    ("poll_counter.control.resources",),
+    ("poll_counter.control.held", "poll_counter.control.api"),
+    ("poll_counter.control.checks.show", "poll_counter.control.checks.finding"),
+    (
+        "poll_counter.control.checks.polls",
+        "poll_counter.control.checks.spec",
+        "poll_counter.control.checks.together",
+    ),
+    ("poll_counter.control.checks",),
+    (
+        "poll_counter.control.hidden_poll",
+        "poll_counter.control.concurrency",
+        "poll_counter.control.sync",
+    ),
+    ("poll_counter.control",),
     # simulator
-    ("simulator", "simulator.scenario", "simulator.clock"),
-    ("simulator.emulator", "simulator.network", "simulator.hostile"),
+    (
+        "simulator",
+        "simulator.scenario",
+        "simulator.clock",
+    ),
+    ("simulator.network", "simulator.hostile"),
+    ("simulator.emulator",),
+    # the platform for producers
+    # the truth, and who runs a show
     ("simulator.checks.evidence", "simulator.server"),
     ("simulator.checks.truth", "simulator.checks.observers", "simulator.checks.freshness"),
     ("simulator.checks.votes",),
@@ -57,6 +83,12 @@ CORE = {
 }
 KNOWN = {("poll_counter", "RoundCount"), ("poll_counter.sampling", "interval")}
 """All that the checks may know of the library: what they judge, and the formula."""
+SCREEN = "poll_counter.cli.screen"
+"""The one module that needs rich."""
+PRODUCERS = ("poll_counter.control", "poll_counter.cli")
+"""The producer's side: modules and packages."""
+IF_THERE = {("poll_counter.testing", "pytest"), ("poll_counter.cli.terminal", SCREEN)}
+"""What may be imported where it is installed, and is done without elsewhere."""
 PURE = {"__future__", "collections.abc", "dataclasses", "enum", "types", "typing"}
 """The modules of the standard library that the core may import."""
 PURE_FOR = {"poll_counter.sampling": {"hashlib", "math"}}
@@ -188,14 +220,35 @@ def partial(imports: Imports) -> list[str]:
 
 def foreign(imports: Imports) -> list[str]:
     """What the library must not need: the simulator, and what only others need."""
-    unwanted = {"simulator", "httpx", "rich", "pytest", "tests"}
+    unwanted = {"simulator", "rich", "pytest", "tests"}
     return [
         f"{each.by} imports {each.module}"
         for found in imports.values()
         for each in found
-        if each.by.split(".")[0] == "poll_counter" and each.module.split(".")[0] in unwanted
-        if (each.by, each.module, each.guarded) != ("poll_counter.testing", "pytest", True)
+        if _package(each.by) == "poll_counter"
+        if _package(each.module) in unwanted or each.module == SCREEN
+        if not (each.guarded and (each.by, each.module) in IF_THERE)
+        if (each.by, _package(each.module)) != (SCREEN, "rich")
     ]
+
+
+def for_producers(imports: Imports) -> list[str]:
+    """What the client side imports of the producer's: apps hold no token (contract 1.1)."""
+    return [
+        f"{each.by} imports {each.module}"
+        for found in imports.values()
+        for each in found
+        if _package(each.by) == "poll_counter" and not _is_producers(each.by)
+        if _is_producers(each.module) or _package(each.module) == "httpx"
+    ]
+
+
+def _is_producers(module: str) -> bool:
+    return any(f"{module}.".startswith(f"{each}.") for each in PRODUCERS)
+
+
+def _package(module: str) -> str:
+    return module.split(".", maxsplit=1)[0]
 
 
 def rooted(imports: Imports) -> list[str]:
@@ -208,7 +261,16 @@ def rooted(imports: Imports) -> list[str]:
     ]
 
 
-CHECKS: tuple[Check, ...] = (unplaced, upward, cycles, impure, partial, foreign, rooted)
+CHECKS: tuple[Check, ...] = (
+    unplaced,
+    upward,
+    cycles,
+    impure,
+    partial,
+    foreign,
+    for_producers,
+    rooted,
+)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -223,8 +285,8 @@ def test_the_house_stands(check: Check) -> None:
 @pytest.mark.parametrize(
     ("check", "module", "source", "broken"),
     [
-        (unplaced, "simulator.audience", "", ["simulator.audience"]),
-        (unplaced, "poll_counter.control.api", "", ["poll_counter.control.api"]),
+        (unplaced, "simulator.ghost", "", ["simulator.ghost"]),
+        (unplaced, "poll_counter.control.ghost", "", ["poll_counter.control.ghost"]),
         (
             upward,
             "poll_counter.rounds",
@@ -300,10 +362,34 @@ def test_the_house_stands(check: Check) -> None:
             ["simulator.checks.truth imports simulator.swarm Player"],
         ),
         (
-            foreign,
+            for_producers,
             "poll_counter.journal",
             "import httpx",
             ["poll_counter.journal imports httpx"],
+        ),
+        (
+            for_producers,
+            "poll_counter.client",
+            "def late():\n    from .control import ControlApi",
+            ["poll_counter.client imports poll_counter.control"],
+        ),
+        (
+            for_producers,
+            "poll_counter",
+            "from .control.api import ControlApi",
+            ["poll_counter imports poll_counter.control.api"],
+        ),
+        (
+            foreign,
+            "poll_counter.cli.watch",
+            "import rich",
+            ["poll_counter.cli.watch imports rich"],
+        ),
+        (
+            foreign,
+            "poll_counter.cli.terminal",
+            "from .screen import RichScreen",
+            ["poll_counter.cli.terminal imports poll_counter.cli.screen"],
         ),
         (
             foreign,
@@ -359,8 +445,9 @@ def test_a_breach_is_found(check: Check, module: str, source: str, broken: list[
 def test_a_lost_module_is_found() -> None:
     """A floor whose module is gone is cleared away."""
     sources = modules()
+    before = unplaced(imports_of(sources))
     del sources["simulator.host"]
-    assert unplaced(imports_of(sources)) == ["simulator.host"]
+    assert unplaced(imports_of(sources)) == sorted([*before, "simulator.host"])
 
 
 def test_what_may_be_imported_is_let_be() -> None:
@@ -373,7 +460,7 @@ def test_what_may_be_imported_is_let_be() -> None:
         "simulator.checks": "from poll_counter import RoundCount",
     }
     imports = imports_of(sources)
-    for check in (upward, cycles, impure, partial, foreign, rooted):
+    for check in (upward, cycles, impure, partial, foreign, for_producers, rooted):
         assert check(imports) == []
 
 
