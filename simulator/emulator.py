@@ -2,17 +2,20 @@
 
 Events, the timeline of their elements, votes within the limits of the platform's documentation,
 results broadcast no more often than the interval says. No sockets, no clock, no event loop: the
-server and the virtual world serve this one platform.
+server, the producer's side and the virtual world stand on this one platform.
 
 Where the documentation leaves something open the choice is ours, and a parameter where it
 matters: `results_interval_s`; what a vote beyond the limits is answered; results revealed by
-`vote` are seen by everybody as long as the element is open; a stopped event closes its elements.
+`vote` are seen by everybody as long as the element is open; a stopped event closes its elements;
+what was published once changes its custom fields alone; an event that starts by itself counts
+from the time that it was to start.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from poll_counter.elements import Element, EventState, FieldValue
@@ -22,20 +25,32 @@ from poll_counter.facts import (
     ElementPublished,
     ElementRevoked,
     ElementStateChanged,
+    ElementUpdated,
     EventStateChanged,
+    EventUpdated,
     Fact,
-    RefusalReason,
-    ResultsTold,
     Welcomed,
 )
 
-__all__ = ["Connection", "Delivery", "Emulator", "EmulatorError", "Entry", "Settings"]
+from .audience import Audience
+from .records import (
+    VOTES_PER_OPTION_MAX,
+    Connection,
+    ElementRecord,
+    EventRecord,
+    RevealMode,
+    Settings,
+)
 
-Connection: TypeAlias = int
-"""A connection's number, chosen by whoever serves the emulator."""
-
-RevealMode: TypeAlias = Literal["vote", "close", "event_end", "never"]
-"""When users may see results (contract section 7.1)."""
+__all__ = [
+    "Connection",
+    "Delivery",
+    "Emulator",
+    "EmulatorError",
+    "Entry",
+    "RevealMode",
+    "Settings",
+]
 
 Kind: TypeAlias = Literal[
     "joined", "left", "event", "published", "closed", "revoked", "accepted", "refused"
@@ -44,24 +59,6 @@ Kind: TypeAlias = Literal[
 
 class EmulatorError(ValueError):
     """The producer asked for something that the platform does not do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How an element is made; the names are the platform's (contract section 7.1)."""
-
-    content_type: str
-    type: str = ""
-    question: str = ""
-    options: tuple[str, ...] = ()
-    custom_fields: Mapping[str, FieldValue] = field(default_factory=dict)
-    duration_s: float | None = None
-    """Closes by itself after this; None for a flexible duration, until stopped."""
-    max_votes_per_user: int = 1
-    max_votes_per_option: int = 1
-    min_options_per_vote: int = 1
-    max_options_per_vote: int = 1
-    reveal_results_mode: RevealMode = "vote"
 
 
 class Delivery(NamedTuple):
@@ -88,37 +85,6 @@ class Entry(NamedTuple):
     """With `accepted`: the option's votes with this one."""
 
 
-@dataclass(slots=True)
-class _Element:
-    id: str
-    settings: Settings
-    live: Element | None = None  # None until published, and again once revoked
-    votes: list[int] = field(default_factory=list)
-    ballots: dict[str, bytearray] = field(default_factory=dict)  # user -> votes per option
-    accepted: dict[int, AnswerAccepted] = field(default_factory=dict)  # option -> what was told
-    closes_at: float | None = None
-
-
-@dataclass(slots=True)
-class _Event:
-    id: str
-    name: str
-    fields: Mapping[str, FieldValue]
-    state: EventState = "upcoming"
-    rev: int = 0  # event-wide, grows with each change
-    state_rev: int = 0
-    elements: dict[str, _Element] = field(default_factory=dict)
-    users: dict[Connection, str] = field(default_factory=dict)
-    snapshot: tuple[Element, ...] = ()  # of the elements present, and its revision
-    snapshot_rev: int = -1
-    stale: dict[str, None] = field(default_factory=dict)  # results not told yet, in order
-    told_at: float = float("-inf")
-
-    def next_rev(self) -> int:
-        self.rev += 1
-        return self.rev
-
-
 class Emulator:
     """A platform with any number of events.
 
@@ -129,54 +95,127 @@ class Emulator:
     """
 
     def __init__(
-        self, *, results_interval_s: float | None = 0.25, log: list[Entry] | None = None
+        self,
+        *,
+        results_interval_s: float | None = 0.25,
+        log: list[Entry] | None = None,
     ) -> None:
         self._interval_s = results_interval_s or 0.0
         self._tells_results = results_interval_s is not None
         self._log = log
-        self._events: dict[str, _Event] = {}
-        self._event_of: dict[str, _Event] = {}  # element id -> its event
-        self._connections: dict[Connection, _Event] = {}
+        self._numbers = itertools.count(1)
+        self._events: dict[str, EventRecord] = {}
+        self._event_of: dict[str, EventRecord] = {}  # element id -> its event
+        self._connections: dict[Connection, EventRecord] = {}
 
     # The producer
 
     def add_event(
-        self, event_id: str, name: str = "", fields: Mapping[str, FieldValue] | None = None
+        self,
+        event_id: str,
+        name: str = "",
+        fields: Mapping[str, FieldValue] | None = None,
+        *,
+        peak_sample_s: float | None = None,
     ) -> None:
-        """Make an event, upcoming."""
+        """Make an event, upcoming.
+
+        Args:
+            event_id: its id.
+            name: its name.
+            fields: its custom fields.
+            peak_sample_s: how often concurrency is sampled for its peak; None: no statistics of
+                the audience are kept, for a crowd that nobody asks about.
+        """
         if event_id in self._events:
             raise EmulatorError(f"there is an event {event_id!r} already")
-        self._events[event_id] = _Event(event_id, name, dict(fields or {}))
+        audience = None if peak_sample_s is None else Audience(peak_sample_s)
+        self._events[event_id] = EventRecord(event_id, name, dict(fields or {}), audience)
+
+    def schedule(
+        self,
+        event_id: str,
+        *,
+        starts_at: float | None = None,
+        runs_s: float | None = None,
+        ends_at: float | None = None,
+    ) -> None:
+        """Say when an event starts and ends by itself, by `wake`; what is left out, it does not.
+
+        Args:
+            event_id: the event; what it was told before is forgotten.
+            starts_at: when it starts, unless it is started before.
+            runs_s: it ends so long after its start.
+            ends_at: it ends then; wins over `runs_s`.
+        """
+        event = self.event(event_id)
+        event.starts_at, event.runs_s, event.ends_at = starts_at, runs_s, ends_at
+
+    def update_event(
+        self,
+        event_id: str,
+        now: float,  # noqa: ARG002 - every act of the producer has its time
+        *,
+        name: str | None = None,
+        fields: Mapping[str, FieldValue] | None = None,
+    ) -> list[Delivery]:
+        """Change an event's name or its custom fields, all of them; its clients are told."""
+        event = self.event(event_id)
+        if name is not None:
+            event.name = name
+        if fields is not None:
+            event.fields = dict(fields)
+        return [Delivery(event.id, None, EventUpdated(event.fields, event.next_rev()))]
 
     def add_element(self, event_id: str, element_id: str, settings: Settings) -> None:
-        """Make an element, to be published by `publish`."""
+        """Make an element, to be published by `publish`, or by itself at its offset."""
         if element_id in self._event_of:
             raise EmulatorError(f"there is an element {element_id!r} already")
-        if not 1 <= settings.max_votes_per_option <= 255:  # noqa: PLR2004 - a ballot holds bytes
-            raise EmulatorError("max_votes_per_option must be from 1 to 255")
-        event = self._event(event_id)
-        event.elements[element_id] = _Element(element_id, settings)
+        _check(settings)
+        event = self.event(event_id)
+        event.elements[element_id] = ElementRecord(element_id, settings)
         self._event_of[element_id] = event
+
+    def update_element(self, element_id: str, settings: Settings, now: float) -> list[Delivery]:
+        """Make an element otherwise; one that was published changes its custom fields alone.
+
+        Clients are told of a live one.
+        """
+        event, element = self._element(element_id)
+        _check(settings)
+        held = element.settings
+        same = replace(settings, custom_fields=held.custom_fields) == held
+        if element.published_at is not None and not same:
+            raise EmulatorError(
+                f"element {element_id!r} was published, so only its custom fields can change"
+            )
+        element.settings, element.changed_at = settings, now
+        if element.live is None:
+            return []
+        fields = settings.custom_fields
+        element.live = replace(element.live, custom_fields=fields, rev=event.next_rev())
+        return [Delivery(event.id, None, ElementUpdated(element.live))]
+
+    def remove_element(self, element_id: str) -> None:
+        """Delete an element that clients do not hold: never published, or revoked."""
+        event, element = self._element(element_id)
+        if element.live is not None:
+            raise EmulatorError(f"element {element_id!r} is published, so it cannot be deleted")
+        del event.elements[element_id], self._event_of[element_id]
 
     def start(self, event_id: str, now: float) -> list[Delivery]:
         """Start an upcoming event."""
-        event = self._event(event_id)
+        event = self.event(event_id)
         if event.state != "upcoming":
             raise EmulatorError(f"event {event_id!r} is {event.state}, so it cannot be started")
-        return [self._set_event_state(event, "active", now)]
+        return [self._start(event, now, now)]
 
     def stop(self, event_id: str, now: float) -> list[Delivery]:
         """Stop an event that is not finished: its elements are closed, final results told."""
-        event = self._event(event_id)
+        event = self.event(event_id)
         if event.state == "finished":
             raise EmulatorError(f"event {event_id!r} is finished, so it cannot be stopped")
-        out = [self._set_event_state(event, "finished", now)]
-        for element in event.elements.values():
-            if element.live is not None and element.live.state == "opened":
-                out += self._close(event, element, now)
-            elif element.live is not None and element.settings.reveal_results_mode == "event_end":
-                out += self._tell_results(event, [element])
-        return out
+        return self._stop(event, now, now)
 
     def publish(self, element_id: str, now: float) -> list[Delivery]:
         """Publish an element, or publish a revoked one again with the votes it had."""
@@ -202,8 +241,15 @@ class Emulator:
         element.votes = element.votes or [0] * len(settings.options)
         if settings.duration_s is not None:
             element.closes_at = now + settings.duration_s
+        if element.number is None:
+            element.number = next(self._numbers)
+        element.published_at = element.changed_at = now
+        element.closed_at = element.revoked_at = None
         self._note(Entry(now, "published", event.id, element_id=element.id))
-        self._results_changed(event, element)
+        if element.revealed(event.state):
+            if element.results_revealed_at is None:
+                element.results_revealed_at = now
+            self._results_changed(event, element)
         return [Delivery(event.id, None, ElementPublished(element.live))]
 
     def close(self, element_id: str, now: float) -> list[Delivery]:
@@ -219,9 +265,22 @@ class Emulator:
         if element.live is None:
             raise EmulatorError(f"element {element_id!r} is not published")
         element.live = element.closes_at = None
+        element.revoked_at = element.changed_at = now
         event.stale.pop(element.id, None)
         self._note(Entry(now, "revoked", event.id, element_id=element.id))
         return [Delivery(event.id, None, ElementRevoked(element.id, event.next_rev()))]
+
+    def reveal_results(self, element_id: str, now: float) -> list[Delivery]:
+        """Let users see the results of a live element whose reveal mode is `manual`."""
+        event, element = self._element(element_id)
+        if element.settings.reveal_results_mode != "manual":
+            raise EmulatorError(f"the results of element {element_id!r} are not revealed by hand")
+        if element.live is None:
+            raise EmulatorError(f"element {element_id!r} is not published")
+        if element.results_revealed_at is not None:
+            raise EmulatorError(f"the results of element {element_id!r} are revealed already")
+        element.results_revealed_at = element.changed_at = now
+        return self._tell_results(event, [element])
 
     # The clients
 
@@ -232,7 +291,9 @@ class Emulator:
 
         Raises EmulatorError for an event that does not exist.
         """
-        event = self._event(event_id)
+        event = self.event(event_id)
+        if event.audience is not None:
+            event.audience.joined(user, len(event.users), now)
         event.users[connection] = user
         self._connections[connection] = event
         self._note(Entry(now, "joined", event.id, connection, user))
@@ -240,7 +301,7 @@ class Emulator:
 
     def snapshot(self, event_id: str, now: float) -> Welcomed:
         """What a client is told that connects now; snapshots of one revision share elements."""
-        event = self._event(event_id)
+        event = self.event(event_id)
         if event.snapshot_rev != event.rev:
             live = (element.live for element in event.elements.values())
             event.snapshot = tuple(element for element in live if element is not None)
@@ -249,7 +310,9 @@ class Emulator:
         return Welcomed(
             event_state=event.state,
             elements=event.snapshot,
-            results=tuple(self._results(e) for e in elements if self._revealed(event, e)),
+            results=tuple(
+                e.results() for e in elements if self._tells_results and e.revealed(event.state)
+            ),
             rev=event.rev,
             event_rev=event.state_rev,
             event_id=event.id,
@@ -262,6 +325,8 @@ class Emulator:
         """A connection is gone."""
         event = self._connections.pop(connection, None)
         if event is not None:
+            if event.audience is not None:
+                event.audience.left(len(event.users), now)
             user = event.users.pop(connection)
             self._note(Entry(now, "left", event.id, connection, user))
 
@@ -277,9 +342,9 @@ class Emulator:
         event = self._connections[connection]
         user = event.users[connection]
         element = event.elements.get(element_id)
-        refused = self._refusal(element, user, options)
-        if element is None or refused is not None:
-            reason = refused or "unknown_element"
+        reason = "unknown_element" if element is None else element.refusal(user, options)
+        if element is None or reason is not None:
+            assert reason is not None
             option = options[0] if options else -1
             self._note(
                 Entry(now, "refused", event.id, connection, user, element_id, option, reason)
@@ -296,6 +361,7 @@ class Emulator:
             self._note(
                 Entry(now, "accepted", event.id, connection, user, element_id, option, "", tally)
             )
+        event.answers += 1
         if self._tells_results:
             self._results_changed(event, element)
         fact = element.accepted.get(options[0])
@@ -316,17 +382,23 @@ class Emulator:
     @property
     def deadline(self) -> float | None:
         """When to call `wake`; None for never."""
-        results = [e.told_at + self._interval_s for e in self._events.values() if e.stale]
-        closings = (e.closes_at for v in self._events.values() for e in v.elements.values())
-        return min([*results, *(at for at in closings if at is not None)], default=None)
+        due: list[float | None] = []
+        for event in self._events.values():
+            if event.stale:
+                due.append(event.told_at + self._interval_s)
+            if event.state == "upcoming":
+                due.append(event.starts_at)
+            elif event.state == "active":
+                due.append(event.ends_by_itself_at)
+                for element in event.elements.values():
+                    due += (element.closes_at, event.publishes_at(element))
+        return min((at for at in due if at is not None), default=None)
 
     def wake(self, now: float) -> list[Delivery]:
-        """Let time pass: tell the results that are due, close what has run its duration."""
+        """Let time pass: what starts, is published, closes or ends by itself, and results due."""
         out: list[Delivery] = []
         for event in self._events.values():
-            for element in event.elements.values():
-                if element.closes_at is not None and element.closes_at <= now:
-                    out += self._close(event, element, now)
+            out += self._keep_schedule(event, now)
             if event.stale and event.told_at + self._interval_s <= now:
                 stale = [event.elements[key] for key in event.stale]
                 event.stale.clear()
@@ -338,21 +410,26 @@ class Emulator:
 
     def connected(self, event_id: str) -> int:
         """How many connections an event has."""
-        return len(self._event(event_id).users)
+        return len(self.event(event_id).users)
 
     def votes(self, element_id: str) -> tuple[int, ...]:
         """The votes of an element, per option."""
-        return tuple(self._element(element_id)[1].votes)
+        return tuple(self.element(element_id).votes)
 
-    # Inside
-
-    def _event(self, event_id: str) -> _Event:
+    def event(self, event_id: str) -> EventRecord:
+        """What is held of an event, to be read; raises EmulatorError for one that is not."""
         try:
             return self._events[event_id]
         except KeyError:
             raise EmulatorError(f"there is no event {event_id!r}") from None
 
-    def _element(self, element_id: str) -> tuple[_Event, _Element]:
+    def element(self, element_id: str) -> ElementRecord:
+        """What is held of an element, to be read; raises EmulatorError for one that is not."""
+        return self._element(element_id)[1]
+
+    # Inside
+
+    def _element(self, element_id: str) -> tuple[EventRecord, ElementRecord]:
         try:
             event = self._event_of[element_id]
         except KeyError:
@@ -363,62 +440,73 @@ class Emulator:
         if self._log is not None:
             self._log.append(entry)
 
-    def _set_event_state(self, event: _Event, state: EventState, now: float) -> Delivery:
+    def _keep_schedule(self, event: EventRecord, now: float) -> list[Delivery]:
+        """What an event and its elements do by themselves, now or before."""
+        out: list[Delivery] = []
+        if event.state == "upcoming" and event.starts_at is not None and event.starts_at <= now:
+            out.append(self._start(event, event.starts_at, now))
+        if event.state != "active":
+            return out
+        ends_at = event.ends_by_itself_at
+        if ends_at is not None and ends_at <= now:
+            return out + self._stop(event, ends_at, now)
+        for element in event.elements.values():
+            at = event.publishes_at(element)
+            if at is not None and at <= now:
+                out += self.publish(element.id, now)
+            if element.closes_at is not None and element.closes_at <= now:
+                out += self._close(event, element, now)
+        return out
+
+    def _start(self, event: EventRecord, at: float, now: float) -> Delivery:
+        """Start an event, counted from `at`."""
+        event.started_at = at
+        return self._set_event_state(event, "active", now)
+
+    def _stop(self, event: EventRecord, at: float, now: float) -> list[Delivery]:
+        """End an event, which was over at `at`."""
+        event.ended_at = at
+        out = [self._set_event_state(event, "finished", now)]
+        for element in event.elements.values():
+            if element.live is None:
+                continue
+            if element.live.state == "opened":
+                out += self._close(event, element, now)
+            elif element.settings.reveal_results_mode == "event_end":
+                element.results_revealed_at = now
+                out += self._tell_results(event, [element])
+        return out
+
+    def _set_event_state(self, event: EventRecord, state: EventState, now: float) -> Delivery:
         event.state, event.state_rev = state, event.next_rev()
         self._note(Entry(now, "event", event.id, detail=state))
         return Delivery(event.id, None, EventStateChanged(state, event.state_rev))
 
-    def _close(self, event: _Event, element: _Element, now: float) -> list[Delivery]:
+    def _close(self, event: EventRecord, element: ElementRecord, now: float) -> list[Delivery]:
         assert element.live is not None  # only what is open is closed
         element.live = replace(element.live, state="closed", rev=event.next_rev())
         element.closes_at = None
+        element.closed_at = element.changed_at = now
+        if element.results_revealed_at is None and element.revealed(event.state):
+            element.results_revealed_at = now
         event.stale.pop(element.id, None)
         self._note(Entry(now, "closed", event.id, element_id=element.id))
         closed = ElementStateChanged(element.id, "closed", element.live.rev)
         return [Delivery(event.id, None, closed), *self._tell_results(event, [element])]
 
-    def _results_changed(self, event: _Event, element: _Element) -> None:
-        if self._revealed(event, element):
+    def _results_changed(self, event: EventRecord, element: ElementRecord) -> None:
+        if self._tells_results and element.revealed(event.state):
             event.stale[element.id] = None
 
-    def _revealed(self, event: _Event, element: _Element) -> bool:
-        closed = element.live is not None and element.live.state == "closed"
-        mode = element.settings.reveal_results_mode
-        return (
-            self._tells_results
-            and bool(element.settings.options)
-            and (
-                mode == "vote"
-                or (mode == "close" and closed)
-                or (mode == "event_end" and event.state == "finished")
-            )
-        )
-
-    def _results(self, element: _Element) -> ResultsTold:
-        final = element.live is not None and element.live.state == "closed"
-        return ResultsTold(element.id, tuple(element.votes), final)
-
-    def _tell_results(self, event: _Event, elements: Iterable[_Element]) -> list[Delivery]:
-        told = (self._results(e) for e in elements if self._revealed(event, e))
+    def _tell_results(
+        self, event: EventRecord, elements: Iterable[ElementRecord]
+    ) -> list[Delivery]:
+        if not self._tells_results:
+            return []
+        told = (element.results() for element in elements if element.revealed(event.state))
         return [Delivery(event.id, None, results) for results in told]
 
-    def _refusal(
-        self, element: _Element | None, user: str, options: list[int]
-    ) -> RefusalReason | None:
-        if element is None or element.live is None:
-            return "unknown_element"
-        if element.live.state != "opened":
-            return "closed"
-        settings = element.settings
-        fits = settings.min_options_per_vote <= len(options) <= settings.max_options_per_vote
-        if not fits or (len(options) > 1 and len(set(options)) < len(options)):
-            return "wrong_options"
-        for option in options:
-            if not 0 <= option < len(element.votes):
-                return "wrong_options"
-        ballot = element.ballots.get(user, b"")
-        if ballot:
-            for option in options:
-                if ballot[option] >= settings.max_votes_per_option:
-                    return "already_voted" if settings.max_votes_per_option == 1 else "limit"
-        return "limit" if sum(ballot) + len(options) > settings.max_votes_per_user else None
+
+def _check(settings: Settings) -> None:
+    if not 1 <= settings.max_votes_per_option <= VOTES_PER_OPTION_MAX:
+        raise EmulatorError(f"max_votes_per_option must be from 1 to {VOTES_PER_OPTION_MAX}")

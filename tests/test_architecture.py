@@ -47,14 +47,16 @@ FLOORS = (
     ),
     ("poll_counter.control",),
     # simulator
-    (
-        "simulator",
-        "simulator.scenario",
-        "simulator.clock",
-    ),
-    ("simulator.network", "simulator.hostile"),
-    ("simulator.emulator",),
+    ("simulator", "simulator.scenario", "simulator.clock", "simulator.audience"),
+    ("simulator.records", "simulator.network", "simulator.hostile"),
+    ("simulator.emulator", "simulator.choices"),
     # the platform for producers
+    ("simulator.content.attributes", "simulator.content.spec"),
+    ("simulator.content.projects", "simulator.content.resources"),
+    ("simulator.content.actions",),
+    ("simulator.content.content",),
+    ("simulator.content",),
+    ("simulator.feeds",),
     # the truth, and who runs a show
     ("simulator.checks.evidence", "simulator.server"),
     ("simulator.checks.truth", "simulator.checks.observers", "simulator.checks.freshness"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -10,13 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poll_counter.elements import FieldValue
 from poll_counter.facts import (
     AnswerAccepted,
     AnswerRefused,
     ElementPublished,
     ElementRevoked,
     ElementStateChanged,
+    ElementUpdated,
     EventStateChanged,
+    EventUpdated,
     Fact,
     ResultsTold,
     Welcomed,
@@ -123,14 +127,15 @@ def test_a_stopped_event_closes_its_elements_after_its_state() -> None:
 def test_stopping_leaves_alone_what_is_not_open() -> None:
     """Elements that are closed, revoked or never published are not closed by the event's stop."""
     world = World()
-    for name in ("closed", "revoked", "never"):
+    for name in ("closed", "revoked", "never", "open"):
         world.emulator.add_element("E", name, poll())
+    world.emulator.publish("open", 1.0)
     world.emulator.publish("closed", 1.0)
     world.emulator.close("closed", 1.0)
     world.emulator.publish("revoked", 1.0)
     world.emulator.revoke("revoked", 1.0)
     closed = [f for f in told(world.emulator.stop("E", 2.0)) if isinstance(f, ElementStateChanged)]
-    assert [fact.element_id for fact in closed] == ["P"]
+    assert [fact.element_id for fact in closed] == ["P", "open"]
 
 
 # Elements
@@ -831,3 +836,261 @@ def test_an_option_that_is_none_spoils_the_answer(options: list[int]) -> None:
     assert isinstance(refused, AnswerRefused)
     assert refused.reason == "wrong_options"
     assert it.emulator.votes("P") == (1, 0, 0)
+
+
+# The producer's changes to what clients hold
+
+
+def test_an_event_is_updated_for_everybody() -> None:
+    """Name and fields are changed apart, and stand in the next snapshot; its state's rev stays."""
+    world = World()
+    fields: dict[str, FieldValue] = {"host": "Eve"}
+    assert world.emulator.update_event("E", 1.0, fields=fields) == [
+        Delivery("E", None, EventUpdated({"host": "Eve"}, 3))
+    ]
+    fields["host"] = "nobody"  # what was told stays as it was told
+    assert world.emulator.update_event("E", 1.0, name="Later show") == [
+        Delivery("E", None, EventUpdated({"host": "Eve"}, 4))
+    ]
+    told_to_bob = world.connect("bob")
+    assert (told_to_bob.event_name, told_to_bob.fields) == ("Later show", {"host": "Eve"})
+    assert (told_to_bob.rev, told_to_bob.event_rev) == (4, 1)
+
+
+def test_a_live_element_changes_its_custom_fields_for_everybody() -> None:
+    """The element is told anew, and nothing else about it is changed."""
+    world = World()
+    before = world.emulator.element("P").live
+    assert before is not None
+    changed = replace(before, custom_fields={"hint": 1}, rev=3)
+    settings_ = poll(custom_fields={"hint": 1})
+    assert world.emulator.update_element("P", settings_, 1.0) == [
+        Delivery("E", None, ElementUpdated(changed))
+    ]
+    assert world.connect("bob").elements == (changed,)
+    assert world.emulator.element("P").changed_at == 1.0
+    with pytest.raises(EmulatorError, match="only its custom fields can change"):
+        world.emulator.update_element("P", poll(options=("a",)), 2.0)
+    world.emulator.revoke("P", 3.0)
+    assert world.emulator.update_element("P", poll(custom_fields={"hint": 2}), 4.0) == []
+    with pytest.raises(EmulatorError, match="only its custom fields can change"):
+        world.emulator.update_element("P", poll(duration_s=1.0), 5.0)
+
+
+def test_an_element_that_was_not_published_changes_in_every_way() -> None:
+    """What is published is as it was changed; clients are not told before."""
+    world = World()
+    world.emulator.add_element("E", "Q", poll())
+    assert world.emulator.update_element("Q", poll(options=("x",)), 1.0) == []
+    with pytest.raises(EmulatorError, match="from 1 to 255"):
+        world.emulator.update_element("Q", poll(max_votes_per_option=0), 1.0)
+    (published,) = told(world.emulator.publish("Q", 2.0))
+    assert isinstance(published, ElementPublished)
+    assert published.element.options == ("x",)
+    assert world.emulator.votes("Q") == (0,)
+
+
+def test_results_may_be_revealed_by_hand() -> None:
+    """Until then nobody sees them, from then on everybody does."""
+    world = World(poll(reveal_results_mode="manual"))
+    world.vote(1)
+    assert world.emulator.deadline is None
+    assert world.connect("bob").results == ()
+    seen = ResultsTold("P", (0, 1, 0))
+    assert world.emulator.reveal_results("P", 1.0) == [Delivery("E", None, seen)]
+    assert world.connect("eve").results == (seen,)
+    world.vote(2)
+    assert results(world.emulator.wake(2.0)) == [ResultsTold("P", (0, 1, 1))]
+    with pytest.raises(EmulatorError, match="revealed already"):
+        world.emulator.reveal_results("P", 3.0)
+
+
+def test_results_are_revealed_by_hand_where_the_mode_says_so() -> None:
+    """And not before the element is published."""
+    world = World()
+    with pytest.raises(EmulatorError, match="not revealed by hand"):
+        world.emulator.reveal_results("P", 1.0)
+    world.emulator.add_element("E", "Q", poll(reveal_results_mode="manual"))
+    with pytest.raises(EmulatorError, match="is not published"):
+        world.emulator.reveal_results("Q", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "at"), [("vote", 0.0), ("close", 1.0), ("event_end", 2.0), ("never", None)]
+)
+def test_it_is_kept_when_results_were_revealed_first(mode: Any, at: float | None) -> None:
+    """By publishing, closing or the event's end, as the reveal mode has it."""
+    world = World(poll(reveal_results_mode=mode))
+    world.emulator.close("P", 1.0)
+    world.emulator.stop("E", 2.0)
+    assert world.emulator.element("P").results_revealed_at == at
+
+
+def test_to_publish_again_reveals_nothing_anew() -> None:
+    """What users saw first they saw then; a revocation ends with the next publication."""
+    world = World()
+    world.emulator.revoke("P", 1.0)
+    element = world.emulator.element("P")
+    assert (element.published_at, element.revoked_at, element.changed_at) == (0.0, 1.0, 1.0)
+    world.emulator.publish("P", 2.0)
+    assert (element.published_at, element.revoked_at, element.changed_at) == (2.0, None, 2.0)
+    assert element.results_revealed_at == 0.0
+    world.emulator.close("P", 3.0)
+    assert (element.closed_at, element.changed_at) == (3.0, 3.0)
+    world.emulator.revoke("P", 4.0)
+    world.emulator.publish("P", 5.0)
+    assert element.closed_at is None
+
+
+def test_elements_are_numbered_as_they_are_published() -> None:
+    """Over all events; an element keeps its number when it is published again."""
+    world = World()
+    world.emulator.add_event("F")
+    world.emulator.start("F", 0.0)
+    for event, name in (("E", "Q"), ("F", "R")):
+        world.emulator.add_element(event, name, poll())
+    assert world.emulator.element("R").number is None
+    world.emulator.publish("R", 1.0)
+    world.emulator.publish("Q", 1.0)
+    world.emulator.revoke("P", 1.0)
+    world.emulator.publish("P", 1.0)
+    assert [world.emulator.element(name).number for name in "PRQ"] == [1, 2, 3]
+
+
+def test_an_element_that_nobody_holds_can_be_removed() -> None:
+    """It is gone, and its id is free again; its answers stay in the event's number."""
+    world = World()
+    world.vote(0)
+    with pytest.raises(EmulatorError, match="is published, so it cannot be deleted"):
+        world.emulator.remove_element("P")
+    world.emulator.revoke("P", 1.0)
+    world.emulator.remove_element("P")
+    with pytest.raises(EmulatorError, match="there is no element 'P'"):
+        world.emulator.votes("P")
+    assert world.connect("bob").elements == ()
+    assert world.vote(0) == "unknown_element"
+    assert world.emulator.event("E").answers == 1
+    world.emulator.add_element("E", "P", poll())
+    world.emulator.publish("P", 2.0)
+    assert world.votes == (0, 0, 0)
+
+
+def test_where_verified_users_alone_may_vote_nobody_may() -> None:
+    """The live channel has no verified users."""
+    world = World(poll(require_verified_user=True))
+    assert world.vote(0) == "not_allowed"
+    assert world.votes == (0, 0, 0)
+    assert world.emulator.event("E").answers == 0
+
+
+def test_an_answer_is_one_whatever_it_holds() -> None:
+    """Accepted answers are counted, not the options in them."""
+    world = World(poll(max_options_per_vote=2))
+    world.vote(0, 1)
+    world.vote(0)
+    assert world.emulator.event("E").answers == 1
+
+
+# What happens by itself
+
+
+def due(emulator: Emulator) -> float | None:
+    """When something happens next."""
+    return emulator.deadline
+
+
+def test_an_event_starts_and_ends_as_scheduled() -> None:
+    """Whoever wakes late finds an event that counts from when it was to start."""
+    emulator = Emulator()
+    emulator.add_event("E")
+    assert due(emulator) is None
+    emulator.schedule("E", starts_at=10.0, runs_s=20.0)
+    assert due(emulator) == 10.0
+    assert emulator.wake(9.9) == []
+    assert told(emulator.wake(11.0)) == [EventStateChanged("active", 1)]
+    assert (emulator.event("E").started_at, due(emulator)) == (10.0, 30.0)
+    assert emulator.wake(29.9) == []
+    assert told(emulator.wake(31.0)) == [EventStateChanged("finished", 2)]
+    assert (emulator.event("E").ended_at, due(emulator)) == (30.0, None)
+    assert emulator.wake(99.0) == []
+
+
+def test_an_event_may_end_at_a_time_whenever_it_starts() -> None:
+    """A fixed end wins over a duration; what is said last holds."""
+    emulator = Emulator()
+    emulator.add_event("E")
+    emulator.schedule("E", starts_at=1.0)
+    emulator.schedule("E", runs_s=5.0, ends_at=50.0)
+    assert due(emulator) is None
+    emulator.start("E", 40.0)
+    assert (emulator.event("E").started_at, due(emulator)) == (40.0, 50.0)
+    emulator.stop("E", 44.0)
+    assert emulator.event("E").ended_at == 44.0
+
+
+def test_an_event_without_an_end_goes_on() -> None:
+    """It ends when it is stopped."""
+    emulator = Emulator()
+    emulator.add_event("E")
+    emulator.start("E", 1.0)
+    assert due(emulator) is None
+    assert emulator.wake(1e9) == []
+
+
+def test_an_event_that_was_all_past_is_over_at_once() -> None:
+    """It starts and ends in one; nothing is published in it."""
+    emulator = Emulator()
+    emulator.add_event("E")
+    emulator.add_element("E", "T", poll(offset_s=1.0))
+    emulator.schedule("E", starts_at=10.0, runs_s=20.0)
+    assert told(emulator.wake(30.0)) == [
+        EventStateChanged("active", 1),
+        EventStateChanged("finished", 2),
+    ]
+
+
+def test_an_element_goes_out_at_its_offset() -> None:
+    """Counted from the event's start; once, also after it was revoked."""
+    emulator = Emulator()
+    emulator.add_event("E")
+    emulator.add_element("E", "T", poll(offset_s=5.0, duration_s=2.0))
+    emulator.add_element("E", "U", poll(offset_s=7.0, reveal_results_mode="never"))
+    assert due(emulator) is None
+    emulator.start("E", 10.0)
+    assert due(emulator) == 15.0
+    assert emulator.wake(14.9) == []
+    published, *_ = told(emulator.wake(15.0))
+    assert isinstance(published, ElementPublished)
+    assert (published.element.id, published.element.published_at) == ("T", 15.0)
+    assert due(emulator) == 17.0
+    closed, _, published = told(emulator.wake(17.0))
+    assert closed == ElementStateChanged("T", "closed", 3)
+    assert isinstance(published, ElementPublished)
+    assert due(emulator) is None
+    emulator.revoke("U", 18.0)
+    assert emulator.wake(19.0) == []
+    emulator.stop("E", 20.0)
+    emulator.add_element("E", "late", poll(offset_s=0.0))
+    assert due(emulator) is None
+    assert emulator.wake(30.0) == []
+
+
+# The audience
+
+
+def test_an_event_keeps_statistics_of_its_audience_if_asked() -> None:
+    """Users, sessions and the peak, while they come and go."""
+    emulator = Emulator()
+    emulator.add_event("E", peak_sample_s=5.0)
+    emulator.connect(1, "E", "ann", 10.0)
+    emulator.connect(2, "E", "ann", 12.0)
+    emulator.disconnect(1, 16.0)
+    audience = emulator.event("E").audience
+    assert audience is not None
+    assert (audience.unique_users, audience.sessions, audience.peak) == (1, 2, 2)
+    assert audience.average_session_s(1, 20.0) == (6.0 + 8.0) / 2
+
+
+def test_an_event_keeps_no_statistics_unless_asked() -> None:
+    """A crowd that nobody asks about costs nothing."""
+    assert World().emulator.event("E").audience is None

@@ -22,13 +22,15 @@ from poll_counter.facts import (
     ElementRevoked,
     ElementStateChanged,
     Fact,
+    RefusalReason,
     ResultsTold,
 )
 from poll_counter.machine import Machine
 from poll_counter.rounds import Progress
-from simulator.emulator import Emulator
+from simulator.emulator import Emulator, Settings
 from simulator.explore import try_seed
 from simulator.person import MakeMachine
+from simulator.records import ElementRecord
 
 SEEDS_MAX = 200
 
@@ -230,12 +232,22 @@ def never_repeats(
     )
 
 
+class Lenient(ElementRecord):
+    """An element that counts a second vote."""
+
+    def refusal(self, user: str, options: list[int]) -> RefusalReason | None:
+        """Refuse anything else."""
+        reason = super().refusal(user, options)
+        return None if reason == "already_voted" else reason
+
+
 class AcceptsAgain(Emulator):
     """Counts a second vote."""
 
-    def _refusal(self, element: Any, user: str, options: list[int]) -> Any:
-        reason = super()._refusal(element, user, options)
-        return None if reason == "already_voted" else reason
+    def add_element(self, event_id: str, element_id: str, settings: Settings) -> None:
+        """Make an element that does so."""
+        super().add_element(event_id, element_id, settings)
+        self.event(event_id).elements[element_id] = Lenient(element_id, settings)
 
 
 class ForgetsTallies(Emulator):
