@@ -1,0 +1,1 @@
+"""The Control API over HTTP."""
