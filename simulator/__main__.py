@@ -167,7 +167,9 @@ def _explore(options: argparse.Namespace, console: Console) -> int:
 def _serve(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:
     serving = serve_show(
         scenario,
+        choices=options.choices,
         port=options.port,
+        web_port=options.web_port,
         autostart=options.autostart,
         as_json=options.json,
         console=console,
@@ -175,7 +177,7 @@ def _serve(scenario: Scenario, options: argparse.Namespace, console: Console) ->
     try:
         asyncio.run(serving)
     except OSError as error:
-        raise MisuseError(f"cannot listen on port {options.port}: {error}") from error
+        raise MisuseError(f"cannot listen: {error}") from error
     return 0
 
 

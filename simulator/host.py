@@ -1,119 +1,93 @@
-"""The host: the scripted producer, who publishes the hidden poll and then trivia by trivia."""
+"""The host: the scripted producer, who makes and runs a show through the Control API."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from poll_counter.elements import PAGE_FIELD, POLL_MARK, SAMPLE_RATE_FIELD, SPREAD_FIELD
+from poll_counter.control import ControlApi, hidden_poll
 
-from .emulator import Delivery, Emulator, Settings
-from .scenario import OPTIONS_PER_POLL, Scenario, Step
-from .server import LiveServer
+from .scenario import Scenario, Step
+from .show import Publication, Show, poll_attributes, trivia_attributes
 
-__all__ = ["Show", "action", "hidden_poll", "prepare", "run_show"]
+__all__ = ["make_show", "requests_per_s", "run_show"]
 
-
-@dataclass(frozen=True, slots=True)
-class Show:
-    """A show that is ready to run: ids of what was made."""
-
-    event_id: str
-    pages: tuple[tuple[str, ...], ...]
-    """Page -> the ids of its hidden polls, each of which replaces the one before."""
-    trivia: tuple[str, ...]
-    """Trivia, in the order they are played."""
-
-    @property
-    def polls(self) -> tuple[str, ...]:
-        """All hidden polls."""
-        return tuple(poll for polls in self.pages for poll in polls)
-
-    def subject(self, step: Step) -> str:
-        """The id of what a step is about."""
-        if step.kind == "event":
-            return self.event_id
-        if step.kind == "poll":
-            return self.pages[step.number][step.copy]
-        return self.trivia[step.number - 1]
+EVENT_S_MIN = 3600
+"""How long an event is planned, at least: the host stops it, in time or late."""
 
 
-def hidden_poll(
-    page: int,
-    spread_s: float,
-    options: int = OPTIONS_PER_POLL,
-    sample_rate: float = 1.0,
-) -> Settings:
-    """The settings of a hidden poll: every user may vote once for each option (contract 1.2)."""
-    return Settings(
-        content_type="hidden-poll",
-        type="poll",
-        question="Who is in?",
-        options=tuple(f"Round {page * options + n + 1}" for n in range(options)),
-        custom_fields={
-            POLL_MARK: 1,
-            PAGE_FIELD: page,
-            SPREAD_FIELD: spread_s,
-            SAMPLE_RATE_FIELD: sample_rate,
-        },
-        max_votes_per_user=options,
-        max_votes_per_option=1,
-        reveal_results_mode="vote",
-    )
+def requests_per_s(scenario: Scenario) -> float:
+    """How often the host of a show asks the Control API, on the average."""
+    return len(scenario.steps) / scenario.show_s
 
 
-def prepare(emulator: Emulator, scenario: Scenario, event_id: str) -> Show:
+async def make_show(api: ControlApi, project_id: str, scenario: Scenario) -> Show:
     """Make the event, its hidden polls and its trivia, before anything is published."""
-    emulator.add_event(event_id, "A trivia show")
-    pages: dict[int, list[str]] = {}
+    event = await api.create_event(
+        project_id,
+        {
+            "name": "A trivia show",
+            "start_mode": "manual",
+            "duration": max(EVENT_S_MIN, math.ceil(2 * scenario.show_s)),
+            "end_mode": "duration",
+            "settings": [],
+        },
+    )
+    polls = await hidden_poll.create(
+        api,
+        event.id,
+        rounds=scenario.rounds,
+        options_per_poll=scenario.options_per_poll,
+        spread_s=scenario.spread_s,
+        sample_rate=scenario.sample_rate,
+    )
+    pages = [[poll.id] for poll in polls]
     for step in scenario.steps:
-        if step.kind == "poll" and step.action == "publish":
-            poll = f"{event_id}-poll-{step.number}" + (f"-{step.copy}" if step.copy else "")
-            pages.setdefault(step.number, []).append(poll)
-            settings = hidden_poll(
-                step.number, scenario.spread_s, scenario.options_per_poll, scenario.sample_rate
-            )
-            emulator.add_element(event_id, poll, settings)
-    trivia = tuple(f"{event_id}-trivia-{n + 1}" for n in range(scenario.rounds))
-    for number, element_id in enumerate(trivia, start=1):
-        question = Settings(
-            content_type="trivia",
-            type="trivia",
-            question=f"What is {number} times {number + 1}?",
-            options=(str(number * number), str(number * (number + 1)), str(number * 3 + 7)),
-            reveal_results_mode="close",
-        )
-        emulator.add_element(event_id, element_id, question)
-    return Show(event_id, tuple(tuple(polls) for _, polls in sorted(pages.items())), trivia)
-
-
-def action(emulator: Emulator, step: Step) -> Callable[[str, float], list[Delivery]]:
-    """What a step asks the emulator to do."""
-    actions = {
-        "start": emulator.start,
-        "publish": emulator.publish,
-        "close": emulator.close,
-        "revoke": emulator.revoke,
-        "stop": emulator.stop,
-    }
-    return actions[step.action]
+        if step[1:3] == ("publish", "poll") and step.copy:
+            copy = await api.create_element(event.id, poll_attributes(scenario, step.number))
+            pages[step.number].append(copy.id)
+    trivia = [
+        (await api.create_element(event.id, trivia_attributes(number))).id
+        for number in range(1, scenario.rounds + 1)
+    ]
+    return Show(event.id, tuple(map(tuple, pages)), tuple(trivia))
 
 
 async def run_show(
-    server: LiveServer,
+    api: ControlApi,
     show: Show,
     scenario: Scenario,
     keep_time: Callable[[float], object] = lambda _at: None,
-) -> None:
+) -> list[Publication]:
     """Run a show: start the event, publish the hidden polls, play every trivia, stop the event.
 
     Every phase lasts at least its time: a machine that stops for a moment makes the show longer,
     not a phase shorter than votes need. `keep_time` is told after every step when it was planned,
     in seconds from the beginning of round 1.
     """
+    loop = asyncio.get_running_loop()
+    done, publications = loop.time(), list[Publication]()
     for step, at in zip(scenario.steps, scenario.step_times, strict=True):
-        if step.after_s:
-            await asyncio.sleep(step.after_s)
-        server.act(action(server.emulator, step), show.subject(step))
+        due = done + step.after_s
+        await asyncio.sleep(due - loop.time())
+        await _act(api, step, show.subject(step))
+        done = loop.time()
+        if step.action == "publish":
+            late_ms = (done - due) * 1000.0
+            publications.append(Publication(step.kind, step.number, late_ms))
         keep_time(at)
+    return publications
+
+
+async def _act(api: ControlApi, step: Step, subject: str) -> None:
+    """Do what a step asks for, through the Control API."""
+    if step.kind == "event":
+        await (api.start_event if step.action == "start" else api.stop_event)(subject)
+    else:
+        actions = {
+            "publish": api.publish,
+            "close": api.stop_element,
+            "revoke": api.revoke,
+        }
+        await actions[step.action](subject)

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from poll_counter import MisuseError
 
+from .choices import Choices
 from .scenario import PRESETS, Scenario, preset_names
-from .serve import EVENT_ID
 
 __all__ = ["make_parser", "read_scenario", "refuse_options", "run_line"]
 
@@ -21,7 +21,7 @@ examples:
   python -m simulator                                  a show of ten rounds, counted
   python -m simulator --players 500 --drop 0.3         with a bad network
   python -m simulator serve --port 8765                a platform for your own app
-  python -m simulator crowd ws://127.0.0.1:8765 --event demo --players 300
+  python -m simulator crowd ws://127.0.0.1:8765 --event ID --players 300
                                                        a crowd for it, from another terminal
   python -m simulator scenarios                        shows of all kinds, to be run by name
   python -m simulator run prime-time --players 100000  in virtual time, any number of players
@@ -50,6 +50,17 @@ def _port(text: str) -> int:
     return port
 
 
+def _choices(path: str) -> Choices:
+    try:
+        return Choices.load(path)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise argparse.ArgumentTypeError(f"{path}: {place}: {first['msg']}") from error
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from error
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line."""
     parser = argparse.ArgumentParser(
@@ -72,11 +83,28 @@ def make_parser() -> argparse.ArgumentParser:
     serve = commands.add_parser(
         "serve",
         help="keep a platform up for your own app",
-        description="Keep a platform up on loopback, with one show that starts on a key press.",
+        description="Keep a platform up on loopback: the live channel, the Control API and the CDN "
+        "feeds, with one show that starts on a key press.",
         epilog="example: python -m simulator serve --port 8765 --round-time 10 --players 50",
     )
     _add_options(serve, **DEFAULTS["serve"])
-    serve.add_argument("--port", type=_port, default=0, help="where to listen; 0: any that is free")
+    serve.add_argument(
+        "--port", type=_port, default=0, help="of the live channel; 0: any that is free"
+    )
+    serve.add_argument(
+        "--web-port",
+        type=_port,
+        default=0,
+        metavar="PORT",
+        help="of the Control API and the CDN feeds; 0: any that is free",
+    )
+    serve.add_argument(
+        "--choices",
+        type=_choices,
+        default=Choices(),
+        metavar="FILE",
+        help="TOML: what the platform's documentation leaves open, see simulator/choices.py",
+    )
     serve.add_argument(
         "--autostart", action="store_true", help="start the show at once, without a key press"
     )
@@ -85,7 +113,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="drive a crowd against a platform",
         description="Drive a crowd of real clients against a platform that is up, until its event "
         "ends. Only the platform knows the truth; the crowd checks that all its players agree.",
-        epilog=f"example: python -m simulator crowd ws://127.0.0.1:8765 --event {EVENT_ID}",
+        epilog="example: python -m simulator crowd ws://127.0.0.1:8765 --event ID",
     )
     crowd.add_argument("url", metavar="URL", help="the platform's live channel, ws:// or wss://")
     crowd.add_argument("--event", required=True, metavar="ID", help="the event to join")

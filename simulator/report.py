@@ -19,6 +19,7 @@ from .checks.findings import Findings
 from .checks.freshness import percentiles
 from .checks.judge import Row
 from .scenario import Scenario
+from .show import Publication
 
 __all__ = [
     "CrowdReport",
@@ -54,6 +55,8 @@ class Report:
     """From a vote's cast to its answer, where it was measured: ms -> votes."""
     verdicts: Counter[str] = field(default_factory=Counter)
     """What the network did to messages: verdict -> messages."""
+    publications: Sequence[Publication] = ()
+    """What the host published through the Control API; nothing in virtual time."""
 
     @property
     def votes_accepted(self) -> int:
@@ -86,6 +89,9 @@ class Report:
             "reconnects": self.reconnects,
             "wall_s": round(self.wall_s, 3),
             "peak_rss_mb": round(self.peak_rss_mb, 1),
+            "publications": [
+                {**each._asdict(), "late_ms": round(each.late_ms, 1)} for each in self.publications
+            ],
             "freshness_ms": fresh and {name: round(ms, 1) for name, ms in fresh.items()},
         }
         return json.dumps(content)
@@ -206,6 +212,12 @@ def print_report(report: Report, console: Console, replay: str | None = None) ->
         p50, p99 = (report.freshness_ms[name] for name in ("p50", "p99"))
         console.print(
             f"a vote is in the count that players read after {p50:.0f} ms, p99 {p99:.0f} ms"
+        )
+    late = sorted(each.late_ms for each in report.publications)
+    if late:
+        console.print(
+            f"{len(late)} publications through the Control API, {late[len(late) // 2]:.0f} ms "
+            f"late, {late[-1]:.0f} ms at most"
         )
     if report.ok:
         console.print("OK: every round is counted right", style="bold green")

@@ -21,18 +21,20 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.table import Table
 
-from poll_counter import MisuseError
+from poll_counter import MisuseError, PollCounterError
+from poll_counter.control import ControlApi
 
 from .checks.observers import check_observers
-from .emulator import Emulator
-from .host import prepare, run_show
+from .choices import Choices
+from .host import make_show, run_show
+from .platform import Platform
 from .report import CrowdReport
 from .scenario import Scenario
-from .server import LiveServer
-from .sockets import RESULTS_INTERVAL_S, arrival, end_task, show_progress
+from .show import Show
+from .sockets import arrival, end_task, show_progress
 from .swarm import Swarm
 
-__all__ = ["EVENT_ID", "check_host", "join_show", "serve_show"]
+__all__ = ["check_host", "join_show", "serve_show"]
 
 NEAR = [
     ipaddress.ip_network(network)
@@ -46,8 +48,6 @@ NEAR = [
     )
 ]
 """Loopback and private networks (RFC 1918, RFC 4193): where a crowd may go unasked."""
-EVENT_ID = "demo"
-"""The event that `serve` runs."""
 
 
 def check_host(url: str, allowed: Collection[str]) -> None:
@@ -114,28 +114,52 @@ async def _first(*waits: asyncio.Event) -> None:
 
 
 async def serve_show(
-    scenario: Scenario, *, port: int, autostart: bool, as_json: bool, console: Console
+    scenario: Scenario,
+    *,
+    choices: Choices,
+    port: int,
+    web_port: int,
+    autostart: bool,
+    as_json: bool,
+    console: Console,
 ) -> None:
     """Keep the platform up until SIGINT or SIGTERM; run one show, with a crowd if one is asked for.
 
     Args:
         scenario: the show, and the crowd to attach.
-        port: where to listen on loopback; 0 for any that is free.
+        choices: what the platform's documentation leaves open.
+        port: where the live channel listens on loopback; 0 for any port that is free.
+        web_port: the same for the Control API and the CDN feeds.
         autostart: start the show as soon as the crowd is in, instead of on a key press.
         as_json: print one line of JSON with what a client needs, once ready.
         console: where everything else is printed.
 
     Raises OSError when the port is taken.
     """
-    emulator = Emulator(results_interval_s=RESULTS_INTERVAL_S)
-    show = prepare(emulator, scenario, EVENT_ID)
+    platform = Platform(choices, port=port, web_port=web_port)
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(_stop_signals())
-        server = await stack.enter_async_context(LiveServer(emulator, port=port))
+        await stack.enter_async_context(platform)
+        api = await stack.enter_async_context(platform.api())
+        show = await make_show(api, platform.project_id, scenario)
+        live_url, web_url = platform.live.url, platform.web.url
         if as_json:
-            print(json.dumps({"live_url": server.url, "event_id": EVENT_ID}), flush=True)
-        console.print(f"live channel: {server.url}  event: {EVENT_ID}  (Ctrl-C stops)")
-        swarm = Swarm(server.url, EVENT_ID, scenario)
+            ready = {
+                "live_url": live_url,
+                "event_id": show.event_id,
+                "control_url": web_url,
+                "cdn_url": web_url,
+                "project_id": platform.project_id,
+                "token": platform.token,
+            }
+            print(json.dumps(ready), flush=True)
+        console.print(
+            f"live channel: {live_url}  event: {show.event_id}  (Ctrl-C stops)\n"
+            f"Control API and CDN feeds: {web_url}  project: {platform.project_id}\n"
+            f"token of the producer: {platform.token}",
+            soft_wrap=True,
+        )
+        swarm = Swarm(live_url, show.event_id, scenario)
         crowd = asyncio.create_task(swarm.run())
         stack.push_async_callback(end_task, crowd)
         if not autostart:
@@ -144,13 +168,22 @@ async def serve_show(
         await _first(stop, swarm.arrived)
         if not stop.is_set():
             console.print(f"the show is on, for {scenario.show_s:.0f} s")
-            playing = asyncio.create_task(
-                run_show(server, show, scenario, keep_time=swarm.keep_time)
-            )
+            playing = asyncio.create_task(_play(api, show, scenario, swarm, console))
             stack.push_async_callback(end_task, playing)
-            playing.add_done_callback(lambda _: console.print("the show is over (Ctrl-C stops)"))
         await stop.wait()
         console.print("stopped")
+
+
+async def _play(
+    api: ControlApi, show: Show, scenario: Scenario, swarm: Swarm, console: Console
+) -> None:
+    """Run the show to its end, or as far as the platform lets it."""
+    try:
+        await run_show(api, show, scenario, keep_time=swarm.keep_time)
+    except PollCounterError as error:  # who tries things by hand may have stopped the event
+        console.print(f"the show broke off: {error}", markup=False)
+    else:
+        console.print("the show is over (Ctrl-C stops)")
 
 
 async def join_show(

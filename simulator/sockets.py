@@ -16,17 +16,20 @@ from .checks.evidence import Evidence
 from .checks.findings import examine
 from .checks.freshness import freshness
 from .checks.judge import judge
-from .emulator import Emulator, Entry
-from .host import Show, prepare, run_show
+from .choices import Choices
+from .emulator import Entry
+from .host import make_show, requests_per_s, run_show
+from .platform import Platform
 from .report import Report, by_round, live_table, peak_rss_mb
 from .scenario import Scenario
-from .server import LiveServer
+from .show import Show
 from .swarm import Swarm, TransportFactory, make_transport
 
 __all__ = [
     "ARRIVAL_TIMEOUT_S",
     "RESULTS_INTERVAL_S",
     "arrival",
+    "choices_for",
     "end_task",
     "run_sockets",
     "show_progress",
@@ -56,26 +59,27 @@ async def run_sockets(
     """
     scenario = scenario.on_sockets()
     log: list[Entry] = []
-    emulator = Emulator(results_interval_s=RESULTS_INTERVAL_S, log=log)
-    show = prepare(emulator, scenario, "show")
-
-    def votes() -> int:
-        return sum(sum(emulator.votes(poll)) for poll in show.polls)
-
+    platform = Platform(choices_for(scenario), log=log)
     started = time.monotonic()
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(LiveServer(emulator))
-        swarm = Swarm(server.url, show.event_id, scenario, make_transport)
+        await stack.enter_async_context(platform)
+        api = await stack.enter_async_context(platform.api())
+        show = await make_show(api, platform.project_id, scenario)
+
+        def votes() -> int:
+            return sum(sum(platform.emulator.votes(poll)) for poll in show.polls)
+
+        swarm = Swarm(platform.live.url, show.event_id, scenario, make_transport)
         crowd = asyncio.create_task(swarm.run())
         stack.push_async_callback(end_task, crowd)
         if show_live is not None:
             live = asyncio.create_task(show_progress(swarm, votes, show_live))
             stack.push_async_callback(end_task, live)
         await arrival(swarm, crowd)
-        await run_show(server, show, scenario, keep_time=swarm.keep_time)
+        publications = await run_show(api, show, scenario, keep_time=swarm.keep_time)
         await asyncio.wait([crowd], timeout=FAREWELL_S)
     wall_s = time.monotonic() - started
-    log = [entry._replace(at=entry.at - server.epoch) for entry in log]  # the players' clock
+    log = [entry._replace(at=entry.at - platform.live.epoch) for entry in log]  # the players' clock
     observations = [player.observation() for player in swarm.players]
     staying = sum(p.plan.leave_at is None and not p.plan.watches for p in swarm.players)
     findings = examine(_evidence(scenario, show, log, swarm), staying)
@@ -96,7 +100,14 @@ async def run_sockets(
         peak_rss_mb=peak_rss_mb(),
         freshness=freshness(by_round(scenario, show.pages, findings), observations),
         verdicts=verdicts,
+        publications=publications,
     )
+
+
+def choices_for(scenario: Scenario) -> Choices:
+    """A platform whose bucket lets the host of a show be as quick as the show is."""
+    refill_per_s = Choices.model_fields["refill_per_s"].default
+    return Choices(refill_per_s=max(refill_per_s, 2.0 * requests_per_s(scenario)))
 
 
 def _evidence(scenario: Scenario, show: Show, log: list[Entry], swarm: Swarm) -> Evidence:

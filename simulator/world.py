@@ -19,12 +19,12 @@ from poll_counter.rounds import Progress
 from .checks.evidence import Evidence, Observation
 from .clock import TICKS_PER_S, Clock, ticks
 from .emulator import Delivery, Emulator, Entry
-from .host import action, prepare
 from .hostile import Hostile
 from .network import Link, Network
 from .observer import Observer
 from .person import Inhabitant, Intruder, MakeMachine, Person
 from .scenario import Scenario, Step
+from .show import action, prepare
 
 __all__ = ["RESULTS_INTERVAL_S", "Elsewhere", "MakeEmulator", "World"]
 

@@ -56,7 +56,7 @@ FLOORS = (
     ("simulator.content.actions",),
     ("simulator.content.content",),
     ("simulator.content",),
-    ("simulator.feeds", "simulator.web"),
+    ("simulator.feeds", "simulator.show", "simulator.web"),
     ("simulator.control_api.documents", "simulator.control_api.tokens"),
     (
         "simulator.control_api.queries",
@@ -76,6 +76,7 @@ FLOORS = (
     ("simulator.checks.findings",),
     ("simulator.checks.judge",),
     ("simulator.checks",),
+    ("simulator.platform",),
     ("simulator.host", "simulator.observer", "simulator.report", "simulator.charts"),
     ("simulator.person", "simulator.swarm"),
     ("simulator.world", "simulator.sockets"),

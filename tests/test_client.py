@@ -55,8 +55,9 @@ from poll_counter.journal import Entry
 from poll_counter.sampling import is_sampled
 from poll_counter.testing import FakeClock, FakePlatform, FakeTransport
 from simulator.emulator import Emulator, Settings
-from simulator.host import hidden_poll
+from simulator.scenario import Scenario
 from simulator.server import LiveServer
+from simulator.show import poll_settings
 from tests.support.scripted_server import ScriptedServer, frame, open_connections
 from tests.support.show import poll, trivia
 from tests.support.waiting import GUARD_S, soon, until
@@ -1331,7 +1332,7 @@ def emulated() -> Emulator:
     """Make a platform with one event: a hidden poll without spread, and two trivia."""
     emulator = Emulator(results_interval_s=0.0)
     emulator.add_event("demo", "Demo", {"sponsor": "us"})
-    emulator.add_element("demo", "P", hidden_poll(0, spread_s=0.0))
+    emulator.add_element("demo", "P", poll_settings(Scenario(spread=0.0), 0))
     for element_id in ("T1", "T2"):
         emulator.add_element("demo", element_id, Settings("quiz", "trivia", options=("a", "b")))
     return emulator

@@ -1,145 +1,130 @@
-"""The host: what is prepared for a scenario, and what each of its steps does to the platform."""
+"""The host: it makes a show through the Control API, runs it, and says how late it was."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from poll_counter.control import ControlApi
 from poll_counter.elements import PAGE_FIELD, SAMPLE_RATE_FIELD, SPREAD_FIELD, Recognise
 from poll_counter.rounds import Progress
-from simulator.emulator import Emulator, EmulatorError, Entry
-from simulator.host import Show, action, hidden_poll, prepare, run_show
+from simulator.emulator import Entry
+from simulator.host import make_show, requests_per_s, run_show
+from simulator.platform import Platform
 from simulator.scenario import Scenario
-from simulator.server import LiveServer
+from simulator.show import Publication, Show
+from simulator.sockets import choices_for
 
 
-def prepared(**changed: Any) -> tuple[Emulator, Show, Scenario, list[Entry]]:
-    """Prepare a scenario."""
-    log = list[Entry]()
-    emulator, scenario = Emulator(log=log), Scenario(**changed)
-    return emulator, prepare(emulator, scenario, "show"), scenario, log
+class Prepared(NamedTuple):
+    """A show that is ready, and its platform."""
+
+    platform: Platform
+    api: ControlApi
+    show: Show
+    scenario: Scenario
+    log: list[Entry]
+
+    def happened(self) -> list[str]:
+        """What the platform wrote down, in words; trivia are numbered."""
+        names = {trivia: f"trivia-{n}" for n, trivia in enumerate(self.show.trivia, 1)}
+        pages = enumerate(self.show.pages)
+        names |= {poll: f"poll-{page}-{n}" for page, ids in pages for n, poll in enumerate(ids)}
+        return [f"{e.kind} {names.get(e.element_id) or e.detail}" for e in self.log]
 
 
-def happened(log: list[Entry]) -> list[str]:
-    """What the platform wrote down, in words."""
-    return [f"{entry.kind} {entry.element_id or entry.detail}" for entry in log]
+@asynccontextmanager
+async def prepared(**changed: Any) -> AsyncGenerator[Prepared]:
+    """Make a scenario's show on a platform."""
+    log, scenario = list[Entry](), Scenario(**changed)
+    async with Platform(choices_for(scenario), log=log) as platform, platform.api() as api:
+        show = await make_show(api, platform.project_id, scenario)
+        yield Prepared(platform, api, show, scenario, log)
 
 
-def test_the_ids_of_a_show() -> None:
-    """Pages of polls, each with those that replace it; trivia in their order."""
-    _, show, *_ = prepared(rounds=5, options_per_poll=2, replaced=(1, 2, 4))
-    assert show.event_id == "show"
-    assert show.pages == (
-        ("show-poll-0", "show-poll-0-1", "show-poll-0-2"),
-        ("show-poll-1", "show-poll-1-1"),
-        ("show-poll-2",),
-    )
-    assert show.polls == tuple(poll for polls in show.pages for poll in polls)
-    assert show.trivia == tuple(f"show-trivia-{number}" for number in range(1, 6))
+async def test_everything_is_made_before_the_show() -> None:
+    """Pages of polls, each with those that replace it, and trivia; nothing is published yet."""
+    async with prepared(rounds=5, options_per_poll=2, replaced=(1, 2, 4)) as it:
+        assert it.log == []
+        assert [len(polls) for polls in it.show.pages] == [3, 2, 1]
+        assert len(it.show.trivia) == 5
+        elements = await it.api.elements(it.show.event_id)
+        assert {e.id for e in elements} == {*it.show.polls, *it.show.trivia}
+        assert {e.state for e in elements} == {"non_scheduled"}
 
 
-def test_a_hidden_poll_counts_every_user_once_for_each_option() -> None:
-    """Ten options and named by round; its fields tell page, spread and sample rate."""
-    settings = hidden_poll(1, 2.5, sample_rate=0.25)
-    assert len(settings.options) == 10
-    assert (settings.options[0], settings.options[-1]) == ("Round 11", "Round 20")
-    assert (settings.max_votes_per_user, settings.max_votes_per_option) == (10, 1)
-    fields = settings.custom_fields
-    assert (fields[PAGE_FIELD], fields[SPREAD_FIELD], fields[SAMPLE_RATE_FIELD]) == (1, 2.5, 0.25)
-    assert settings.reveal_results_mode == "vote"
-
-
-def test_polls_are_made_as_the_scenario_says() -> None:
+async def test_polls_are_made_as_the_scenario_says() -> None:
     """Those that replace others, too; the library recognises them, and no trivia."""
-    emulator, show, scenario, _ = prepared(
-        rounds=3, options_per_poll=2, replaced=(3,), sample_rate=0.5, spread=1.25
-    )
-    for step in scenario.steps[:-1]:
-        action(emulator, step)(show.subject(step), 0.0)
-    elements = emulator.snapshot("show", 0.0).elements
+    scenario: dict[str, Any] = {"options_per_poll": 2, "replaced": (3,), "sample_rate": 0.5}
+    async with prepared(rounds=3, round_time=0.2, spread=1.25, **scenario) as it:
+        await run_show(it.api, it.show, it.scenario)
+        elements = it.platform.emulator.snapshot(it.show.event_id, 0.0).elements
     progress = Progress(Recognise()).with_snapshot(elements, 99)
     assert {page: poll.id for page, poll in progress.pages.items()} == {
-        0: "show-poll-0",
-        1: "show-poll-1-1",
+        0: it.show.pages[0][0],
+        1: it.show.pages[1][1],
     }
     assert (progress.options_per_poll, progress.finished) == (2, 3)
-    assert set(progress.rates.values()) == {0.5}
-    assert {poll.custom_fields[SPREAD_FIELD] for poll in progress.polls} == {1.25}
+    for page, poll in progress.pages.items():
+        fields = poll.custom_fields
+        told = fields[PAGE_FIELD], fields[SPREAD_FIELD], fields[SAMPLE_RATE_FIELD]
+        assert told == (page, 1.25, 0.5)
 
 
-def test_every_step_does_what_it_says() -> None:
-    """Start, publish, close, revoke, stop: in the scenario's order."""
-    emulator, show, scenario, log = prepared(
-        rounds=2, pulled=(1,), taken_back=(2,), replaced=(2,), options_per_poll=2
-    )
-    for step in scenario.steps:
-        action(emulator, step)(show.subject(step), 0.0)
-    assert happened(log) == [
-        "event active",
-        "published show-poll-0",
-        "published show-trivia-1",
-        "revoked show-trivia-1",
-        "published show-trivia-1",
-        "closed show-trivia-1",
-        "revoked show-poll-0",
-        "published show-poll-0-1",
-        "published show-trivia-2",
-        "closed show-trivia-2",
-        "revoked show-trivia-2",
-        "published show-trivia-2",
-        "closed show-trivia-2",
-        "event finished",
-        "closed show-poll-0-1",
-    ]
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {},
-        {"rounds": 35},
-        {"rounds": 4, "pulled": (1, 2, 3, 4), "taken_back": (1, 2, 3, 4), "replaced": (1, 2, 3, 4)},
-        {"rounds": 1, "options_per_poll": 1},
-    ],
-    ids=str,
-)
-def test_no_step_is_refused(changed: dict[str, Any]) -> None:
-    """Whatever the scenario, the platform does all that its steps ask for."""
-    emulator, show, scenario, _ = prepared(**changed)
-    for step in scenario.steps:
-        action(emulator, step)(show.subject(step), 0.0)
-
-
-def test_an_event_is_prepared_once() -> None:
-    """Two shows are two events."""
-    emulator, *_ = prepared()
-    with pytest.raises(EmulatorError, match="already"):
-        prepare(emulator, Scenario(), "show")
-
-
-async def test_a_show_on_sockets_takes_its_time() -> None:
+async def test_a_show_takes_its_time() -> None:
     """Every phase lasts at least as long as told; after each step it is told where it is."""
-    emulator, show, scenario, log = prepared(rounds=2, round_time=0.2, pulled=(1,))
     times = list[tuple[float, str]]()
-    async with LiveServer(emulator) as server:
-        await run_show(server, show, scenario, lambda at: times.append((at, log[-1].kind)))
+    async with prepared(rounds=2, round_time=0.4, pulled=(1,), taken_back=(2,)) as it:
+        done = await run_show(
+            it.api, it.show, it.scenario, lambda at: times.append((at, it.log[-1].kind))
+        )
+    scenario = it.scenario
     assert [at for at, _ in times] == list(scenario.step_times)
     assert [kind for _, kind in times][:3] == ["event", "published", "published"]
-    acts = {"active": "start", "finished": "stop", "published": "publish", "closed": "close"}
-    acts["revoked"] = "revoke"
-    done = [e for e in log if not (e.kind == "closed" and "poll" in e.element_id)]
-    assert [acts[e.detail or e.kind] for e in done] == [step.action for step in scenario.steps]
+    assert it.happened() == [
+        "event active",
+        "published poll-0-0",
+        "published trivia-1",
+        "revoked trivia-1",
+        "published trivia-1",
+        "closed trivia-1",
+        "published trivia-2",
+        "closed trivia-2",
+        "revoked trivia-2",
+        "published trivia-2",
+        "closed trivia-2",
+        "event finished",
+        "closed poll-0-0",
+    ]
     waits = [step.after_s for step in scenario.steps[1:]]
-    for (one, two), wait_s in zip(pairwise(done), waits, strict=True):
+    for (one, two), wait_s in zip(pairwise(it.log[:-1]), waits, strict=True):
         assert two.at - one.at >= wait_s - 0.001
+    assert [each[:2] for each in done] == [
+        ("poll", 0),
+        ("trivia", 1),
+        ("trivia", 1),
+        ("trivia", 2),
+        ("trivia", 2),
+    ]
+    assert all(isinstance(each, Publication) and each.late_ms >= 0.0 for each in done)
 
 
 async def test_who_does_not_keep_the_time_need_not() -> None:
     """The callback is optional."""
-    emulator, show, scenario, log = prepared(rounds=1, round_time=0.2)
-    async with LiveServer(emulator) as server:
-        await asyncio.wait_for(run_show(server, show, scenario), 10.0)
-    assert happened(log)[-1] == "closed show-poll-0"
+    async with prepared(rounds=1, round_time=0.2) as it:
+        await asyncio.wait_for(run_show(it.api, it.show, it.scenario), 10.0)
+    assert it.happened()[-1] == "closed poll-0-0"
+
+
+@pytest.mark.parametrize("round_time", [0.2, 2.0, 10.0])
+def test_the_bucket_suits_the_show(round_time: float) -> None:
+    """It refills twice as fast as the host asks, and never slower than a platform's own."""
+    scenario = Scenario(rounds=100, round_time=round_time)
+    asked = 212 / (100 * round_time)  # ten polls, a hundred trivia published and closed
+    assert requests_per_s(scenario) == pytest.approx(asked, rel=0.02)
+    assert choices_for(scenario).refill_per_s == pytest.approx(max(5.0, 2 * asked), rel=0.02)

@@ -18,9 +18,9 @@ from poll_counter.facts import (
 )
 from poll_counter.rounds import Progress
 from simulator.emulator import Emulator
-from simulator.host import Show, prepare
 from simulator.hostile import FLOOD, Hostile
 from simulator.scenario import Scenario
+from simulator.show import Show, prepare
 
 OPTIONS = 4
 

@@ -24,12 +24,12 @@ from poll_counter.machine import Machine
 from poll_counter.rounds import Progress
 from simulator.clock import Clock
 from simulator.emulator import Emulator
-from simulator.host import prepare
 from simulator.hostile import Hostile
 from simulator.network import Link
 from simulator.observer import Observer
 from simulator.person import Inhabitant, Intruder, MakeMachine, Memory, Person, user_of
 from simulator.scenario import Plan, Restart, Scenario
+from simulator.show import prepare
 
 SCENARIO = Scenario(players=10, rounds=3, spread=0.0)
 RESTARTS = (Restart(1.0, keeps_journal=True),)

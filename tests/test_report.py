@@ -28,6 +28,7 @@ from simulator.report import (
     print_report,
 )
 from simulator.scenario import Scenario
+from simulator.show import Publication
 
 ROWS = [
     Row(1, 1200, 1200, 1200, 1199, low=1200, high=1200, sample_rate=1.0, difference=0),
@@ -155,6 +156,7 @@ def test_colours_are_for_terminals() -> None:
 KEYS = {
     *("ok", "mode", "scenario", "seed", "players", "rounds", "violations"),
     *("votes_sent", "votes_accepted", "reconnects", "wall_s", "peak_rss_mb", "freshness_ms"),
+    "publications",
 }
 """What is promised to scripts."""
 
@@ -162,6 +164,28 @@ KEYS = {
 def test_the_json_has_the_keys_promised() -> None:
     """Scripts read these, and no others are there that they might come to rely on."""
     assert set(json.loads(report().as_json())) == KEYS
+
+
+PUBLICATIONS = [
+    Publication("poll", 0, 3.06),
+    Publication("trivia", 1, 41.25),
+    Publication("trivia", 2, 4.4),
+]
+
+
+def test_a_report_says_how_late_publications_were() -> None:
+    """The median and the most for people, each for scripts; a virtual run publishes at once."""
+    it = console()
+    print_report(report(publications=PUBLICATIONS), it)
+    told = "3 publications through the Control API, 4 ms late, 41 ms at most"
+    assert printed(it)[-2] == told
+    held = json.loads(report(publications=PUBLICATIONS).as_json())
+    assert held["publications"] == [
+        {"kind": "poll", "number": 0, "late_ms": 3.1},
+        {"kind": "trivia", "number": 1, "late_ms": 41.2},
+        {"kind": "trivia", "number": 2, "late_ms": 4.4},
+    ]
+    assert json.loads(report().as_json())["publications"] == []
 
 
 def test_the_json_has_what_was_found() -> None:
@@ -200,6 +224,7 @@ def test_the_json_has_what_was_found() -> None:
         "reconnects": 1300,
         "wall_s": 7.046,
         "peak_rss_mb": 71.2,
+        "publications": [],
         "freshness_ms": {"p50": 126.0, "p99": 251.0},
     }
 

@@ -19,6 +19,7 @@ from io import StringIO
 from pathlib import Path
 from typing import IO
 
+import httpx
 import pytest
 from rich.console import Console
 from rich.table import Table
@@ -27,9 +28,10 @@ from websockets.asyncio.server import ServerConnection
 from poll_counter import MEMORY, MisuseError, PollCounter
 from simulator import serve, sockets
 from simulator.__main__ import main
+from simulator.choices import Choices
 from simulator.report import CrowdReport
 from simulator.scenario import Scenario
-from simulator.serve import EVENT_ID, check_host, join_show, serve_show
+from simulator.serve import check_host, join_show, serve_show
 from simulator.server import LiveServer
 from tests.support import served as support
 from tests.support.served import ServedShow
@@ -91,7 +93,14 @@ async def test_serve_is_for_other_apps() -> None:
     options = ("--port", "0", "--rounds", "2", "--round-time", "1", "--players", "5")
     async with simulator("serve", "--autostart", "--json", *options) as process:
         ready = json.loads(await read_line(process.stdout))
-        assert sorted(ready) == ["event_id", "live_url"]
+        assert sorted(ready) == [
+            "cdn_url",
+            "control_url",
+            "event_id",
+            "live_url",
+            "project_id",
+            "token",
+        ]
         assert ready["live_url"].startswith("ws://127.0.0.1:")
         async with PollCounter(
             ready["live_url"], event_id=ready["event_id"], journal=MEMORY
@@ -99,11 +108,14 @@ async def test_serve_is_for_other_apps() -> None:
             async for _ in counter:
                 pass
             assert {k: c.players for k, c in counter.history.items() if k <= 2} == {1: 6, 2: 6}
+        told = await read_until(process.stderr, "the show is over")
         process.send_signal(signal.SIGTERM)
         code, out, err = await ended(process)
         assert (code, out) == (0, "")
-        assert err.splitlines() == [
-            f"live channel: {ready['live_url']}  event: {EVENT_ID}  (Ctrl-C stops)",
+        assert [*told, *err.splitlines()] == [
+            f"live channel: {ready['live_url']}  event: {ready['event_id']}  (Ctrl-C stops)",
+            f"Control API and CDN feeds: {ready['control_url']}  project: {ready['project_id']}",
+            f"token of the producer: {ready['token']}",
             "the show is on, for 2 s",
             "the show is over (Ctrl-C stops)",
             "stopped",
@@ -116,9 +128,9 @@ async def test_a_signal_stops_it_before_the_show(number: signal.Signals) -> None
     async with simulator("serve", "--rounds", "3", "--players", "2") as process:
         lines = await read_until(process.stdout, "press Enter")
         assert re.fullmatch(
-            r"live channel: ws://127\.0\.0\.1:\d+  event: demo  \(Ctrl-C stops\)", lines[0]
+            r"live channel: ws://127\.0\.0\.1:\d+  event: [0-9a-f-]{36}  \(Ctrl-C stops\)", lines[0]
         )
-        assert lines[1:] == ["press Enter to start the show of 3 rounds"]
+        assert lines[3:] == ["press Enter to start the show of 3 rounds"]
         process.send_signal(number)
         assert await ended(process) == (0, "stopped\n", "")
 
@@ -146,15 +158,62 @@ async def test_a_key_press_starts_the_show() -> None:
         assert await ended(process) == (0, "stopped\n", "")
 
 
-def test_a_taken_port_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("option", ["--port", "--web-port"])
+def test_a_taken_port_is_told(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A sentence and exit code 2, instead of a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert main(["serve", "--port", str(port)]) == 2
+        assert main(["serve", option, str(port)]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"python -m simulator: cannot listen on port {port}: ")
-    assert "address already in use" in err
+    assert err.startswith("python -m simulator: cannot listen: ")
+    assert f"{port}" in err
+    assert "address already in use" in err.lower()
+
+
+def test_choices_are_read_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be read, or is no choice, is told in a sentence."""
+    choices = tmp_path / "choices.toml"
+    for content, told in (
+        (None, "cannot be read"),
+        ("refill_per_s = [", "cannot be read"),
+        ("refill_per_s = -1", "refill_per_s"),
+        ("refil = 1", "refil"),
+    ):
+        if content is not None:
+            choices.write_text(content)
+        with pytest.raises(SystemExit) as exit_:
+            main(["serve", "--choices", str(choices)])
+        assert exit_.value.code == 2
+        error = capsys.readouterr().err
+        assert "choices.toml" in error
+        assert told in error
+
+
+async def test_the_documented_call_gives_the_stats() -> None:
+    """With the token that is printed: all six attributes, true for the crowd connected."""
+    options = ("--rounds", "1", "--round-time", "30", "--players", "7")
+    async with simulator("serve", "--autostart", "--json", *options) as process:
+        ready = json.loads(await read_line(process.stdout))
+        await read_until(process.stderr, "the show is on")
+        url = f"{ready['control_url']}/api/v2/events/{ready['event_id']}?include=stats"
+        async with httpx.AsyncClient() as client:
+            headers = {"Authorization": f"Bearer {ready['token']}"}
+            answer = await client.get(url, headers=headers)
+        (stats,) = answer.json()["included"]
+        assert (stats["id"], stats["type"]) == (ready["event_id"], "stats")
+        attributes = stats["attributes"]
+        assert sorted(attributes) == [
+            "average_session_length",
+            "current_concurrency",
+            "elements_count",
+            "interactions",
+            "peak_concurrency",
+            "unique_users",
+        ]
+        assert attributes["current_concurrency"] == attributes["unique_users"] == 7
+        process.send_signal(signal.SIGTERM)
+        await ended(process)
 
 
 @pytest.mark.parametrize("port", ["-1", "65536"])
@@ -199,7 +258,7 @@ def test_serve_exits_with_0(
         options = ["--autostart", "--json", "--rounds", "1", "--round-time", "0.2"]
         assert main(["serve", *options]) == 0
     assert heard.getvalue().endswith("stopped\n")
-    assert json.loads(capsys.readouterr().out)["event_id"] == EVENT_ID
+    assert json.loads(capsys.readouterr().out)["event_id"] in heard.getvalue()
 
 
 async def test_a_show_is_served_until_it_is_stopped(
@@ -210,13 +269,22 @@ async def test_a_show_is_served_until_it_is_stopped(
     console = Console(file=StringIO(), width=100)
     with keyboard(monkeypatch) as keys:
         serving = asyncio.create_task(
-            serve_show(scenario, port=0, autostart=False, as_json=True, console=console)
+            serve_show(
+                scenario,
+                choices=Choices(),
+                port=0,
+                web_port=0,
+                autostart=False,
+                as_json=True,
+                console=console,
+            )
         )
         await until(lambda: "press Enter" in _printed(console))
         keys.write("\n")
         keys.flush()
-        url = json.loads(capsys.readouterr().out)["live_url"]
-        async with PollCounter(url, event_id=EVENT_ID, journal=MEMORY) as counter:
+        ready = json.loads(capsys.readouterr().out)
+        url, event_id = ready["live_url"], ready["event_id"]
+        async with PollCounter(url, event_id=event_id, journal=MEMORY) as counter:
             async for _ in counter:
                 pass
         await until(lambda: "the show is over" in _printed(console))
@@ -233,7 +301,15 @@ async def test_a_stop_before_the_key_press_starts_no_show(monkeypatch: pytest.Mo
     console = Console(file=StringIO(), width=100)
     with keyboard(monkeypatch):
         serving = asyncio.create_task(
-            serve_show(Scenario(players=1), port=0, autostart=False, as_json=False, console=console)
+            serve_show(
+                Scenario(players=1),
+                choices=Choices(),
+                port=0,
+                web_port=0,
+                autostart=False,
+                as_json=False,
+                console=console,
+            )
         )
         await until(lambda: "press Enter" in _printed(console))
         signal.raise_signal(signal.SIGTERM)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from poll_counter import MEMORY, MisuseError, PlatformError, RoundCount, State
-from poll_counter.facts import Welcomed
+from poll_counter.facts import Disconnected, Fact, Welcomed
 from poll_counter.sync import PollCounter
 from tests.support.served import ServedShow
 
@@ -20,12 +21,10 @@ class Silent:
 
     acknowledges = True
 
-    async def facts(self, event_id: str, player_id: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - an async generator that never yields
+    async def facts(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
         """Wait for ever."""
-        import asyncio  # noqa: PLC0415 - for this double alone
-
         await asyncio.Event().wait()
-        yield None
+        yield Disconnected()  # an async generator has a yield
 
     async def send(self, vote: object) -> None:
         """Never called."""
@@ -34,10 +33,10 @@ class Silent:
 class Broken(Silent):
     """A transport that breaks at once."""
 
-    async def facts(self, event_id: str, player_id: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - as above
+    async def facts(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
         """Break."""
         raise OSError("no network card")
-        yield None
+        yield Disconnected()
 
 
 def silent(**options: object) -> PollCounter:
@@ -84,7 +83,7 @@ def test_a_show_is_counted_and_the_iterator_ends_with_it() -> None:
 class Written(Silent):
     """A transport of a platform whose producer writes the connected users into a field."""
 
-    async def facts(self, event_id: str, player_id: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - as above
+    async def facts(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
         """Tell the number, and no more."""
         yield Welcomed("active", (), fields={"viewers": 12_431})
         async for fact in super().facts(event_id, player_id):

@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Self
 
 from simulator.emulator import Emulator
-from simulator.host import Show, prepare
 from simulator.scenario import Scenario
 from simulator.server import LiveServer
+from simulator.show import Show, prepare
 
 
 class ServedShow:
