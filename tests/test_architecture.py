@@ -46,6 +46,11 @@ FLOORS = (
         "poll_counter.control.sync",
     ),
     ("poll_counter.control",),
+    ("poll_counter.cli.options", "poll_counter.cli.control", "poll_counter.cli.screen"),
+    ("poll_counter.cli.terminal",),
+    ("poll_counter.cli.concurrency", "poll_counter.cli.polls", "poll_counter.cli.watch"),
+    ("poll_counter.cli",),
+    ("poll_counter.cli.__main__",),
     # simulator
     ("simulator", "simulator.scenario", "simulator.clock", "simulator.audience"),
     ("simulator.records", "simulator.network", "simulator.hostile"),
