@@ -32,7 +32,7 @@ from .blueprint import (
     spec_entry,
 )
 from .checks import Finding, findings
-from .held import HeldPoll, chosen, hidden_polls
+from .held import OVER, HeldPoll, chosen, hidden_polls
 from .resources import Element, ElementSpec
 
 __all__ = [
@@ -94,20 +94,22 @@ async def create(
         The polls, in page order.
 
     Raises:
-        MisuseError: for what cannot be, before anything is sent; and for polls that are there
-            with other settings, before anything is changed.
+        MisuseError: for what cannot be, before anything is sent; for an event that is over, and
+            for polls that are there with other settings, before anything is changed.
         ControlApiError: the platform refused, or cannot be reached. What was made by then is
             kept when this is run again.
     """
     blueprint = Blueprint(
         rounds, options_per_poll, spread_s, sample_rate, content_type, duration_s, locale
     )
+    event = await api.event(event_id)
+    if event.state in OVER:
+        raise MisuseError(f"event {event_id} is over, so nobody can vote in it any more")
     elements = await api.elements(event_id)
     held = chosen(hidden_polls(elements, content_type=content_type))
     _refuse_others(held, blueprint)
     if duration_s is None:
-        duration_s = (await api.event(event_id)).duration or DURATION_S
-        blueprint = dataclasses.replace(blueprint, duration_s=duration_s)
+        blueprint = dataclasses.replace(blueprint, duration_s=event.duration or DURATION_S)
     polls = [
         held[page].element
         if page in held

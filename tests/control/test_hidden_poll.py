@@ -51,7 +51,16 @@ async def test_every_setting_is_sent(platform: MemoryPlatform) -> None:
     sent = [each for _, _, each in platform.written]
     assert sent == [attributes(page, options_per_poll=3, **asked) for page in range(3)]
     assert [poll.fields[PAGE_FIELD] for poll in polls] == [0, 1, 2]
-    assert ("GET", f"/events/{EVENT}", {}) not in platform.requests
+
+
+@pytest.mark.parametrize("state", ["past", "on_demand"])
+async def test_an_event_that_is_over_gets_no_poll(platform: MemoryPlatform, state: str) -> None:
+    """Made for nobody, it would be made again every time."""
+    platform.event["state"] = state
+    async with platform.api() as api:
+        with pytest.raises(MisuseError, match="is over"):
+            await hidden_poll.create(api, EVENT, publish=True)
+    assert platform.written == []
 
 
 async def test_an_event_without_a_duration(platform: MemoryPlatform) -> None:
