@@ -147,7 +147,7 @@ class ControlApi:
         """Run a function of the producer's side that takes the asyncio `ControlApi` first.
 
         Args:
-            function: such as `hidden_poll.create` or `concurrency.publish`.
+            function: such as `hidden_poll.create`.
             args: its further arguments.
             kwargs: those with names.
         """
