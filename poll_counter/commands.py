@@ -31,7 +31,7 @@ class Remember:
     """Write down, durably, how far a vote is; what was written starts the next machine.
 
     A driver that cannot write must not hand the vote over: it could be cast again after a
-    restart (counting rule 5).
+    restart (counting rule 5). It tells `VoteHeldBack` then.
     """
 
     poll_id: str
@@ -47,7 +47,7 @@ class RememberRate:
     """Write down, durably, the sample rate that a poll was first seen with (counting rule 9).
 
     A poll that votes are remembered for, but no rate, had the rate 1. A driver that cannot write
-    it must not hand over a vote for the poll.
+    it must neither write down nor hand over a vote for the poll.
     """
 
     poll_id: str

@@ -182,6 +182,16 @@ class ActiveChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class VoteHeldBack:
+    """A vote could not be written down, so it was not handed over; it is due again."""
+
+    element_id: str
+    """The hidden poll."""
+    option: int
+    """The option, 0-based."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """The deadline came, or nothing did: an early one changes nothing."""
 
@@ -200,6 +210,7 @@ Fact: TypeAlias = (
     | AnswerRefused
     | FrameSkipped
     | ActiveChanged
+    | VoteHeldBack
     | TimePassed
 )
 """Everything that a machine can be told."""

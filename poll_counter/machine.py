@@ -47,6 +47,7 @@ from .facts import (
     FrameSkipped,
     ResultsTold,
     TimePassed,
+    VoteHeldBack,
     Welcomed,
 )
 from .rounds import Progress, is_repeatable
@@ -61,6 +62,8 @@ REPEAT_JITTERS_S = 5.0, 10.0, 20.0
 """After the timeout: full jitter up to this for the first repeat, the second, all further."""
 BUSY_S_MIN = 1.0
 """A busy platform is left alone at least this long, whatever it says."""
+WRITE_AGAIN_S = 2.0
+"""A vote that could not be written down is tried again after this."""
 ENDING_S = 10.0
 """How long a finished event's final results are waited for (rule 12)."""
 DEFAULT_SPREAD_S = 3.0
@@ -322,6 +325,15 @@ class Machine:
             self._seen = 0
             self._pending = tuple(vote for vote in self._pending if vote.casts)
 
+    def _held_back(self, fact: VoteHeldBack, now: float, _out: list[Command]) -> None:
+        """What was not written down was not cast: it is due again, and lapses like any other."""
+        vote = self._pending_for((fact.element_id, fact.option))
+        if vote is not None and vote.casts:
+            self._voted[fact.element_id] &= ~vote.ballot.option_bit
+            vote.casts, vote.at, self._settled = 0, now + WRITE_AGAIN_S, None
+            if not self.active:  # as if it had become inactive now (rule 11)
+                self._drop(vote)
+
     def _frame_skipped(self, fact: FrameSkipped, _now: float, out: list[Command]) -> None:
         out.append(Skip(fact.reason))
 
@@ -526,6 +538,7 @@ _ROWS: Final[tuple[tuple[type[Fact], _Handler, str], ...]] = (
     (AnswerRefused, Machine._answer_refused,        "OF      U        W       P       EF     -"),
     (FrameSkipped, Machine._frame_skipped,          "OF      U        W       P       EF     -"),
     (ActiveChanged, Machine._active_changed,        "OF      U        W       P       EF     -"),
+    (VoteHeldBack, Machine._held_back,              "OF      U        W       P       EF     -"),
     (TimePassed, Machine._nothing,                  "OF      U        W       P       EF     -"),
 )  # fmt: skip
 

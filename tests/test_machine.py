@@ -31,6 +31,7 @@ from poll_counter.facts import (
     FrameSkipped,
     RefusalReason,
     TimePassed,
+    VoteHeldBack,
 )
 from poll_counter.machine import Machine, State
 from poll_counter.rounds import Progress
@@ -1374,3 +1375,64 @@ def test_options_changed_on_air_do_not_crash(options: int) -> None:
     assert client.players[2] == 4
     client.tell(results("P", {1: 4}, options=options, final=True))
     assert client.players[2] == 4
+
+
+# Votes that cannot be written down
+
+HELD_BACK: Final = VoteHeldBack("P", 0)
+
+
+def test_vote_held_back_is_due_again() -> None:
+    """A vote that could not be written down is cast 2 s later, as if for the first time."""
+    client = play(Client(), welcomed(poll()), 1.5, HELD_BACK)
+    assert client.machine.deadline == 3.5
+    assert client.wait(2) == (Remember("P", 0), CastVote("P", 0))
+    assert client.machine.votes_due == 1
+    assert [at for at, *_ in client.casts] == [1.5, 3.5]
+
+
+@pytest.mark.parametrize(
+    ("limit", "acknowledges"), [(1, True), (2, True), (None, True), (1, False)]
+)
+def test_vote_held_back_is_lost_nowhere(limit: int | None, *, acknowledges: bool) -> None:
+    """It was never cast, so it is safe to cast where no vote may be repeated."""
+    client = Client(acknowledges=acknowledges)
+    play(client, welcomed(poll(limit=limit)), 1.5, HELD_BACK, 1.5, HELD_BACK, 2)
+    assert len(client.casts) == 2
+    assert client.machine.votes_due == 1
+
+
+@pytest.mark.parametrize("end", [(opens(1), closes(1)), (OVER,)], ids=["round", "event"])
+def test_vote_held_back_lapses(end: tuple[Fact, ...]) -> None:
+    """One that is held back when its round, or the event, is over has lapsed."""
+    for steps in ((*end, HELD_BACK), (HELD_BACK, *end)):
+        client = play(Client(), welcomed(poll()), 1.5, *steps, 30)
+        assert [option for _, _, option in client.casts].count(0) == 1
+        assert client.machine.votes_lapsed == 1
+
+
+@pytest.mark.parametrize("steps", [(OUT, HELD_BACK), (HELD_BACK, OUT)])
+def test_vote_held_back_of_an_inactive_player(steps: tuple[Fact, ...]) -> None:
+    """Who has become inactive does not cast it; who takes part again sees the round anew."""
+    client = play(Client(), welcomed(poll()), 1.5, *steps, 30)
+    assert len(client.casts) == 1
+    play(client, BACK, 1.5)
+    assert len(client.casts) == 2
+    assert client.machine.votes_due == 2
+
+
+def test_vote_held_back_waits_for_a_connection() -> None:
+    """Due again while offline, it is cast with the next snapshot that shows its round."""
+    client = play(Client(), welcomed(poll()), 1.5, HELD_BACK, OFFLINE, 30)
+    assert len(client.casts) == 1
+    play(client, welcomed(poll()))
+    assert [at for at, *_ in client.casts] == [1.5, 31.5]
+
+
+@pytest.mark.parametrize("steps", [(), (1.5, accepted("P", 0)), (1.5, HELD_BACK)])
+def test_vote_held_back_that_was_not_cast(steps: tuple[Step, ...]) -> None:
+    """What is said of a vote that is not on its way changes nothing."""
+    client = play(Client(), welcomed(poll()), *steps)
+    before = held(client.machine)
+    assert client.tell(HELD_BACK, VoteHeldBack("Q", 0)) == ()
+    assert held(client.machine) == before

@@ -35,6 +35,7 @@ from poll_counter.facts import (
     Fact,
     ResultsTold,
     TimePassed,
+    VoteHeldBack,
     Welcomed,
 )
 from poll_counter.machine import TABLE, Machine, State
@@ -106,6 +107,7 @@ class BadNetwork(RuleBasedStateMachine):
         self.journal: list[Remember | RememberRate] = []
         self.first_cast: set[Vote] = set()
         self.numbers_told: dict[int, set[int]] = defaultdict(set)
+        self.disk_full = False
         self.live_again()
         for page, limit in enumerate(limits):
             self.platform.publish(self.new_poll(page, limit))
@@ -176,7 +178,18 @@ class BadNetwork(RuleBasedStateMachine):
             assert Skip("unknown_element") not in commands, "it may only have come too early"
         self.journal += [c for c in commands if isinstance(c, Remember | RememberRate)]
         self.judge_counts()
+        if self.disk_full:
+            self.hold_back([c for c in commands if isinstance(c, Remember) and not c.answered])
         return commands
+
+    def hold_back(self, unwritten: list[Remember]) -> None:
+        """What cannot be written down is not handed over, and the machine is told so."""
+        for entry in unwritten:
+            key = entry.poll_id, entry.option
+            self.journal.remove(entry)
+            self.up.remove(CastVote(*key))
+            self.first_cast.remove(key)
+            self.tell(VoteHeldBack(*key))
 
     def be_shown(self, fact: Fact) -> None:
         """Keep in mind what the client was shown."""
@@ -408,6 +421,11 @@ class BadNetwork(RuleBasedStateMachine):
         """The player takes part from now on, or no longer."""
         self.tell(ActiveChanged(active))
 
+    @rule(full=st.booleans())
+    def disk_fills_up(self, *, full: bool) -> None:
+        """From now on no vote can be written down, or all can again."""
+        self.disk_full = full
+
     @rule(seconds=st.sampled_from([0.1, 1.0, 6.0, 30.0]))
     def time_passes(self, seconds: float) -> None:
         """Nothing happens for a while."""
@@ -454,6 +472,7 @@ class BadNetwork(RuleBasedStateMachine):
 
     def heal(self) -> None:
         """Connect to an edge that does not lag, and let every vote and answer through."""
+        self.disk_full = False
         if self.connected:
             self.disconnect()
         self.up.clear()

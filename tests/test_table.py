@@ -19,6 +19,7 @@ from poll_counter.facts import (
     Fact,
     FrameSkipped,
     TimePassed,
+    VoteHeldBack,
 )
 from poll_counter.machine import IGNORED, TABLE, Machine, State
 from tests.support.show import (
@@ -105,6 +106,8 @@ TOLD: Final[tuple[Fact, ...]] = (
     FrameSkipped("malformed"),
     ActiveChanged(active=True),
     ActiveChanged(active=False),
+    VoteHeldBack("P", 0),
+    VoteHeldBack("Q", 0),
     TimePassed(),
 )
 """Every kind of fact, in all the ways that matter."""

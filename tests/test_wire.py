@@ -28,6 +28,7 @@ from poll_counter.facts import (
     RefusalReason,
     ResultsTold,
     TimePassed,
+    VoteHeldBack,
     Welcomed,
 )
 
@@ -544,7 +545,14 @@ def test_request_with_unknown_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    "fact", [Disconnected(), FrameSkipped("x"), ActiveChanged(active=True), TimePassed()]
+    "fact",
+    [
+        Disconnected(),
+        FrameSkipped("x"),
+        ActiveChanged(active=True),
+        VoteHeldBack("P", 0),
+        TimePassed(),
+    ],
 )
 def test_not_the_platforms_to_tell(fact: Fact) -> None:
     """A fact that is not the platform's cannot be written; the error names it."""
