@@ -28,6 +28,7 @@ from .facts import (
     ElementUpdated,
     EventUpdated,
     Fact,
+    VoteHeldBack,
     Welcomed,
 )
 from .journal import Entry, JournalLike, MemoryJournal, open_journal
@@ -93,6 +94,8 @@ class Stats:
     """Votes that fell due and were not cast before their round was over."""
     skipped: Mapping[str, int]
     """What could not be understood or was out of date: reason -> how often."""
+    journal_writable: bool
+    """False while another process holds the journal's file: this counter then casts no vote."""
     freshness_s: float | None
     """Seconds since results were last told; None before any."""
 
@@ -107,7 +110,8 @@ class PollCounter:
         url: the live channel's address, `wss://...`.
         event_id: the platform's id of the event.
         journal: where this player's id and votes are kept: a path, or MEMORY, with which a
-            restarted app is a new player.
+            restarted app is a new player. While another process uses the file, this counter
+            reads counts and casts no vote; a warning is logged.
         recognise: how hidden poll and trivia are told; the default fits a hidden poll made by
             this library.
         transport: instead of a URL, another way to the platform.
@@ -186,6 +190,9 @@ class PollCounter:
             spread_s=spread_s,
             player_id=self._journal.player_id,
         )
+        self._may_vote: bool = getattr(self._journal, "writable", True)
+        if not self._may_vote:
+            self._machine.receive(ActiveChanged(active=False), 0.0)
         self._fields: Mapping[str, FieldValue] = {}
         self._fields_rev = -1
         self._concurrency: int | None = None
@@ -201,7 +208,9 @@ class PollCounter:
         self._timer: Timer | None = None
         self._timer_at = 0.0
         self._outbox: deque[Entry | CastVote] = deque()
-        self._unwritten: dict[tuple[str, int | None], Entry] = {}
+        self._unwritten_rates: dict[str, RememberRate] = {}  # by poll
+        self._held_back: set[CastVote] = set()  # with all their casts that are in the outbox
+        self._writes_fail = False
         self._writing: asyncio.Future[None] | None = None
         self._unread: RoundCount | None = None
         self._reading = False
@@ -233,6 +242,7 @@ class PollCounter:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._writing is not None:  # who opens the journal next finds it whole
             await asyncio.wait([self._writing])
+        del self._journal  # its file is free for another process
 
     # What the app reads
 
@@ -315,12 +325,15 @@ class PollCounter:
 
     @property
     def active(self) -> bool:
-        """Whether the player takes part; set it to False for one who only watches (rule 11)."""
+        """Whether the player takes part; set it to False for one who only watches (rule 11).
+
+        Stays False while another process uses the journal.
+        """
         return self._machine.active
 
     @active.setter
     def active(self, value: bool) -> None:
-        self._tell(ActiveChanged(value))
+        self._tell(ActiveChanged(value and self._may_vote))
 
     def is_hidden(self, element: Element) -> bool:
         """Tell whether an element is the hidden poll, as this counter recognises it."""
@@ -339,6 +352,7 @@ class PollCounter:
             votes_refused=machine.votes_refused,
             votes_lapsed=machine.votes_lapsed,
             skipped=dict(self._skipped),
+            journal_writable=self._may_vote,
             freshness_s=None if told_at is None else self._now() - told_at,
         )
 
@@ -406,7 +420,8 @@ class PollCounter:
         for command in commands:
             match command:
                 case Remember() | RememberRate() | CastVote():
-                    self._outbox.append(command)
+                    if self._may_vote:
+                        self._outbox.append(command)
                 case ReportCount(count):
                     self._unread = count
                     self._news.set()
@@ -443,37 +458,49 @@ class PollCounter:
         while self._outbox:
             command = self._outbox.popleft()
             if not isinstance(command, CastVote):
-                await self._remember(command)
-            elif await self._is_written(command):
+                await self._write_down(command)
+            elif command not in self._held_back:
                 self._sent += 1
                 await self._hand_over(command)
 
-    async def _is_written(self, vote: CastVote) -> bool:
-        """Make sure that a vote, and its poll's rate, is written down before it leaves (rule 5)."""
-        keys = (vote.poll_id, None), (vote.poll_id, vote.option)
-        for key in keys:
-            if key in self._unwritten:
-                await self._remember(self._unwritten[key])
-        return not any(key in self._unwritten for key in keys)
+    async def _write_down(self, entry: Entry) -> None:
+        """Write an entry down; a vote for which that fails is held back, and due again (rule 5)."""
+        rate = self._unwritten_rates.pop(entry.poll_id, None)
+        entries = deque([entry] if rate is None else [rate, entry])  # without it, it would be 1
+        try:
+            while entries:
+                await self._remember(entries[0])
+                entries.popleft()
+        except Exception as error:  # noqa: BLE001 - a journal of the app's own may raise anything
+            self._log_failure(error)
+            for each in entries:
+                if isinstance(each, RememberRate):
+                    self._unwritten_rates[each.poll_id] = each
+                elif not each.answered:
+                    self._held_back.add(CastVote(each.poll_id, each.option))
+                    self._tell(VoteHeldBack(each.poll_id, each.option))
+        else:
+            self._writes_fail = False
+            if isinstance(entry, Remember):
+                self._held_back.discard(CastVote(entry.poll_id, entry.option))
+
+    def _log_failure(self, error: Exception) -> None:
+        """Warn once of a journal that cannot be written, until it can again."""
+        logger.log(
+            logging.DEBUG if self._writes_fail else logging.WARNING,
+            "the journal cannot be written (%s): votes are not cast, for after a restart they "
+            "would be cast twice; make room or name another file",
+            error,
+        )
+        self._writes_fail = True
 
     async def _remember(self, entry: Entry) -> None:
-        key = entry.poll_id, entry.option if isinstance(entry, Remember) else None
-        try:
-            if isinstance(self._journal, MemoryJournal):
-                self._journal.remember(self._event_id, entry)
-            else:  # a disk may take its time; the app's loop goes on
-                work = asyncio.to_thread(self._journal.remember, self._event_id, entry)
-                self._writing = asyncio.ensure_future(work)
-                await asyncio.shield(self._writing)
-        except Exception as error:  # noqa: BLE001 - a journal of the app's own may raise anything
-            self._unwritten[key] = entry
-            logger.warning(
-                "the journal cannot be written (%s): votes are not cast, for after a restart they "
-                "would be cast twice; make room or name another file",
-                error,
-            )
-        else:
-            self._unwritten.pop(key, None)
+        if isinstance(self._journal, MemoryJournal):
+            self._journal.remember(self._event_id, entry)
+        else:  # a disk may take its time; the app's loop goes on
+            work = asyncio.to_thread(self._journal.remember, self._event_id, entry)
+            self._writing = asyncio.ensure_future(work)
+            await asyncio.shield(self._writing)
 
     async def _hand_over(self, vote: CastVote) -> None:
         try:

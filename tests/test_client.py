@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import gc
 import logging
 import random
@@ -52,6 +53,7 @@ from poll_counter.facts import (
     Welcomed,
 )
 from poll_counter.journal import Entry
+from poll_counter.machine import WRITE_AGAIN_S
 from poll_counter.sampling import is_sampled
 from poll_counter.testing import FakeClock, FakePlatform, FakeTransport
 from simulator.emulator import Emulator, Settings
@@ -969,7 +971,7 @@ async def test_votes_wait_for_a_slow_disk(platform: FakePlatform) -> None:
 
 
 async def test_a_full_disk(platform: FakePlatform, caplog: pytest.LogCaptureFixture) -> None:
-    """What cannot be written down is not cast; when writing works again, the repeat casts it."""
+    """What cannot be written down is not cast, which is told once, and tried again until it is."""
     journal = Diary([])
     journal.full = True
     transport = platform.transport()
@@ -978,15 +980,17 @@ async def test_a_full_disk(platform: FakePlatform, caplog: pytest.LogCaptureFixt
         await platform.clock.advance(SPREAD_S)
         assert journal.failures
         before = journal.failures
-        await platform.clock.advance(REPEAT_S)
-        assert journal.failures > before
+        await platform.clock.advance(WRITE_AGAIN_S)
+        assert journal.failures == before + 1
         assert transport.sent == []
+        assert journal.recall("test-show") == ()
         assert counter.stats().votes_sent == 0
         warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-        assert len(warnings) == journal.failures  # one each
-        assert all("No space left" in text and "votes are not cast" in text for text in warnings)
+        (warning,) = warnings
+        assert "No space left" in warning
+        assert "votes are not cast" in warning
         journal.full = False
-        await platform.clock.advance(REPEAT_S)
+        await platform.clock.advance(WRITE_AGAIN_S)
         assert transport.sent == [VOTE]
         assert said(counter.latest) == (1, 1)
         assert journal.log == ["cast", "accepted"]
@@ -1012,17 +1016,78 @@ async def test_a_full_disk_when_a_vote_is_accepted(platform: FakePlatform) -> No
         assert counter.stats().votes_accepted == 1
 
 
+async def test_a_full_disk_is_told_again(
+    platform: FakePlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A journal that fails anew after it could be written is another warning."""
+    journal = Diary([])
+    async with platform.counter(journal=journal):
+        await platform.start()
+        for _ in range(2):
+            journal.full = True
+            await platform.clock.advance(SPREAD_S + 2 * WRITE_AGAIN_S)
+            journal.full = False
+            await platform.clock.advance(WRITE_AGAIN_S)
+            await platform.publish_trivia()
+            await platform.close()
+    assert journal.failures > 2
+    assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 2
+
+
+async def test_a_vote_lapses_on_a_full_disk(platform: FakePlatform) -> None:
+    """A vote that could not be written down before its round was over is one that lapsed."""
+    journal = Diary([])
+    journal.full = True
+    transport = platform.transport()
+    async with platform.counter(journal=journal, transport=transport) as counter:
+        await platform.start()
+        await platform.clock.advance(SPREAD_S)
+        await platform.publish_trivia()
+        await platform.close()
+        journal.full = False
+        await platform.clock.advance(SPREAD_S)
+        assert transport.sent == [CastVote("poll-0", 1)]
+        assert counter.stats().votes_lapsed == 1
+
+
+async def test_a_slow_disk_that_fails(platform: FakePlatform) -> None:
+    """Repeats asked for while a vote was being written are held back with it."""
+    may_fail, writing = threading.Event(), threading.Event()
+
+    class Failing(Threaded):
+        def remember(self, event_id: str, entry: Entry) -> None:
+            if not may_fail.is_set():
+                writing.set()
+                may_fail.wait(GUARD_S)
+                raise OSError(errno.EIO, "Input/output error")
+            super().remember(event_id, entry)
+
+    transport = platform.transport()
+    async with platform.counter(journal=Failing([]), transport=transport) as counter:
+        await platform.start()
+        await platform.clock.advance(SPREAD_S)
+        await until(writing.is_set)
+        await platform.clock.advance(REPEAT_S)
+        may_fail.set()
+        await until(lambda: not counter._outbox)
+        assert transport.sent == []
+        await platform.clock.advance(WRITE_AGAIN_S)
+        await until(lambda: counter.stats().votes_accepted == 1)
+        assert transport.sent == [VOTE]
+
+
 async def test_a_full_disk_without_repeats(platform: FakePlatform) -> None:
-    """A vote that may not be repeated is lost to a full disk: the count may be low, never high."""
+    """A vote that was not handed over is cast later also where no vote may be repeated."""
     journal = Diary([])
     journal.full = True
     transport = platform.transport(acknowledges=False)
     async with platform.counter(journal=journal, transport=transport):
         await platform.start()
         await platform.clock.advance(SPREAD_S)
+        assert transport.sent == []
         journal.full = False
         await platform.clock.advance(4 * REPEAT_S)
-        assert transport.sent == []
+        assert transport.sent == [VOTE]
 
 
 SAMPLED = replace(poll("poll-0", spread_s=0, sample_rate=0.9), rev=1)
@@ -1061,7 +1126,7 @@ async def test_a_full_disk_for_a_sample_rate(platform: FakePlatform) -> None:
     journal, script = Diary([]), Script(Welcomed("active", (SAMPLED,)))
     journal.player_id, journal.full = IN_SAMPLE, True
     async with platform.counter(journal=journal, transport=script) as counter:
-        await until(lambda: journal.failures == 4)  # rate, vote; and both once more, to cast it
+        await until(lambda: journal.failures == 2)  # rate; and once more, before the vote
         assert script.sent == []
         assert counter.state is State.WAITING
         journal.full = False
@@ -1086,6 +1151,61 @@ async def test_journal_that_fails_in_its_own_way(platform: FakePlatform) -> None
         await platform.clock.advance(REPEAT_S)
         assert transport.sent == []
         assert said(counter.latest) == (1, 3)
+
+
+class Borrowed(Diary):
+    """A journal of the app's own that another process holds."""
+
+    writable = False
+
+
+async def test_second_process_reads_counts(platform: FakePlatform) -> None:
+    """A counter whose journal is not writable casts nothing, repeats nothing, and counts."""
+    journal = Borrowed([])
+    MemoryJournal.remember(journal, "test-show", Remember("poll-0", 1))  # by the other process
+    transport = platform.transport()
+    async with platform.counter(journal=journal, transport=transport) as counter:
+        assert not counter.active
+        await platform.start()
+        await platform.join(3)
+        counter.active = True
+        assert not counter.active
+        await platform.clock.advance(SPREAD_S)
+        assert said(counter.latest) == (1, 3)
+        await platform.publish_trivia()
+        await platform.close()
+        await platform.clock.advance(REPEAT_S)
+        assert said(counter.latest) == (2, 3)
+        stats = counter.stats()
+        assert (stats.journal_writable, stats.votes_due, stats.votes_sent) == (False, 0, 0)
+    assert transport.sent == []
+    assert journal.log == []
+
+
+async def test_second_process_writes_no_rate(
+    platform: FakePlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor does it try to write the sample rate of a poll."""
+    journal, script = Borrowed([]), Script(Welcomed("active", (SAMPLED,)))
+    async with platform.counter(journal=journal, transport=script) as counter:
+        await until(lambda: counter.state is State.WAITING)
+        await platform.clock.advance(REPEAT_S)
+    assert (script.sent, journal.log, caplog.records) == ([], [], [])
+
+
+async def test_file_is_free_when_the_counter_is_left(
+    platform: FakePlatform, tmp_path: Path
+) -> None:
+    """One that was left can still be read, and keeps no other process from the file."""
+    path = tmp_path / "player.json"
+    async with platform.counter(journal=path) as counter:
+        assert counter.stats().journal_writable
+        with (tmp_path / "player.json.lock").open() as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (tmp_path / "player.json.lock").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert not FileJournal(path).writable
+    assert counter.stats().journal_writable
 
 
 @pytest.fixture(params=["memory", "file"])

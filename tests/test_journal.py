@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import logging
+import multiprocessing
 import os
+import signal
 import string
+import subprocess
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from shutil import rmtree
+from typing import Any, Final
 
 import pytest
 
 from poll_counter.commands import Remember, RememberRate
 from poll_counter.errors import JournalError
-from poll_counter.journal import MEMORY, FileJournal, Journal, MemoryJournal, open_journal
+from poll_counter.journal import (
+    ENTRIES_MAX,
+    EVENTS_MAX,
+    FILE_BYTES_MAX,
+    MEMORY,
+    Entry,
+    FileJournal,
+    Journal,
+    MemoryJournal,
+    _after_fork,
+    open_journal,
+)
 
 CAST, ACCEPTED = Remember("P", 3), Remember("P", 3, answered=True)
 RATE = RememberRate("P", 0.1)
@@ -33,8 +54,32 @@ def journal(request: pytest.FixtureRequest, path: Path) -> Journal:
 
 
 def aside(path: Path) -> list[Path]:
-    """The files beside a journal."""
-    return sorted(set(path.parent.iterdir()) - {path})
+    """The files beside a journal, but for its lock."""
+    return sorted(set(path.parent.iterdir()) - {path, lock_of(path)})
+
+
+def lock_of(path: Path) -> Path:
+    """The file that a process locks."""
+    return path.with_name(path.name + ".lock")
+
+
+def on_disk(path: Path, event_id: str = "show") -> tuple[Entry, ...]:
+    """What the file says, whatever this process remembers."""
+    copy = path.with_name("copy")
+    copy.mkdir()
+    try:
+        (copy / "player.json").write_bytes(path.read_bytes())
+        return FileJournal(copy / "player.json").recall(event_id)
+    finally:
+        rmtree(copy)
+
+
+@contextmanager
+def another_process(path: Path) -> Iterator[None]:
+    """Hold a journal's lock as another process does: the system knows locks by opened files."""
+    with lock_of(path).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 # Both kinds
@@ -126,20 +171,23 @@ def test_file_is_made_at_once(path: Path) -> None:
     held = json.loads(path.read_text())
     assert held == {"format": 1, "player_id": journal.player_id, "events": {}, "rates": {}}
     assert aside(path) == []
+    assert lock_of(path).read_bytes() == b""
 
 
 def test_file_outlives_the_app(path: Path) -> None:
     """After reopening, the id and the votes of every event are the same."""
     first = FileJournal(path)
+    player_id = first.player_id
     for vote in (CAST, Remember("Q", 0, answered=True), Remember("Q", 11)):
         first.remember("one", vote)
     first.remember("two", ACCEPTED)
     first.remember("two", RATE)
     first.remember("three", RATE)
+    before = [first.recall(event) for event in ("one", "two", "three")]
+    del first
     again = FileJournal(path)
-    assert again.player_id == first.player_id
-    for event in ("one", "two", "three"):
-        assert again.recall(event) == first.recall(event)
+    assert again.player_id == player_id
+    assert [again.recall(event) for event in ("one", "two", "three")] == before
     assert len(again.recall("one")) == 3
     assert again.recall("two") == (RATE, ACCEPTED)
 
@@ -155,9 +203,9 @@ def test_every_vote_is_on_the_disk_when_remember_returns(path: Path) -> None:
     """Another reader of the file sees a vote as soon as it was remembered."""
     journal = FileJournal(path)
     journal.remember("show", CAST)
-    assert FileJournal(path).recall("show") == (CAST,)
+    assert on_disk(path) == (CAST,)
     journal.remember("show", ACCEPTED)
-    assert FileJournal(path).recall("show") == (ACCEPTED,)
+    assert on_disk(path) == (ACCEPTED,)
     assert aside(path) == []
 
 
@@ -166,6 +214,7 @@ def test_a_crash_cannot_undo_a_vote(path: Path, monkeypatch: pytest.MonkeyPatch)
     """The new file is synced before it takes the old one's place, and then the folder is."""
     journal = FileJournal(path)
     done: list[str] = []
+    whole: list[object] = []
     fsync, replace = os.fsync, os.replace
 
     def sync(descriptor: int) -> None:
@@ -174,7 +223,7 @@ def test_a_crash_cannot_undo_a_vote(path: Path, monkeypatch: pytest.MonkeyPatch)
         fsync(descriptor)
 
     def move(source: Path, target: Path) -> None:
-        assert FileJournal(source).recall("show") == (CAST,)  # whole by then
+        whole.append(json.loads(source.read_text())["events"])
         done.append(f"{source.name} -> {target.name}")
         replace(source, target)
 
@@ -186,6 +235,7 @@ def test_a_crash_cannot_undo_a_vote(path: Path, monkeypatch: pytest.MonkeyPatch)
         "player.json.new -> player.json",
         f"sync {path.parent.name}",
     ]
+    assert whole == [{"show": {"P": {"3": "cast"}}}]
 
 
 def test_where_folders_cannot_be_synced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +249,7 @@ def test_where_folders_cannot_be_synced(path: Path, monkeypatch: pytest.MonkeyPa
         windows.setattr(os, "name", "nt")
         windows.setattr(os, "open", refuse)
         journal.remember("show", CAST)
-    assert FileJournal(path).recall("show") == (CAST,)
+    assert on_disk(path) == (CAST,)
 
 
 def test_one_journal_for_several_counters(path: Path) -> None:
@@ -212,8 +262,7 @@ def test_one_journal_for_several_counters(path: Path) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(vote, "abcd"))
-    again = FileJournal(path)
-    assert [len(again.recall(event)) for event in "abcd"] == [20] * 4
+    assert [len(on_disk(path, event)) for event in "abcd"] == [20] * 4
 
 
 def test_reopening_writes_nothing(path: Path) -> None:
@@ -246,6 +295,7 @@ def test_format(path: Path) -> None:
     journal = FileJournal(path)
     assert journal.player_id == ID
     assert journal.recall("show") == (CAST,)
+    del journal
     path.write_text(journal_of(rates={"show": {"P": 0.1, "Q": 1}}))
     rates = (RATE, RememberRate("Q", 1.0))
     assert FileJournal(path).recall("show") == (*rates, CAST)
@@ -262,6 +312,9 @@ def test_format(path: Path) -> None:
         pytest.param("null", id="null"),
         pytest.param("{}", id="an empty object"),
         pytest.param("[" * 100_000, id="deep"),
+        pytest.param('{"a":' * 100_000, id="deep objects"),
+        pytest.param(journal_of()[:-1] + f', "x": {"9" * 5000}}}', id="a number without end"),
+        pytest.param(journal_of() + " " * FILE_BYTES_MAX, id="a large one"),
         pytest.param(journal_of(format=2), id="another format"),
         pytest.param(journal_of(format=None), id="no format"),
         pytest.param(journal_of(player_id=5), id="an id that is no text"),
@@ -306,7 +359,7 @@ def test_unreadable_file_is_set_aside(
     assert kept.name in record.getMessage()
     assert journal.player_id != ID
     assert journal.recall("show") == ()
-    assert FileJournal(path).player_id == journal.player_id
+    assert json.loads(path.read_text())["player_id"] == journal.player_id
     assert len(caplog.records) == 1
 
 
@@ -343,9 +396,39 @@ def test_file_that_cannot_be_written(path: Path) -> None:
 
 
 def test_folder_instead_of_a_file(tmp_path: Path) -> None:
-    """A path that is a folder raises at once."""
-    with pytest.raises(JournalError, match="cannot be read"):
-        FileJournal(tmp_path)
+    """A path that is a folder raises at once, and leaves nothing behind."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(JournalError, match="cannot be read: it is no file"):
+        FileJournal(folder)
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_pipe_instead_of_a_file(path: Path) -> None:
+    """A path that is a pipe raises at once: to read it would be to wait."""
+    os.mkfifo(path)
+    with pytest.raises(JournalError, match="cannot be read: it is no file"):
+        FileJournal(path)
+
+
+def test_links_lead_to_the_file(path: Path) -> None:
+    """A journal named by a link is the one that the link names, and the link stays."""
+    link = path.with_name("link.json")
+    link.symlink_to(path)
+    named, linked = FileJournal(path), FileJournal(link)
+    linked.remember("show", CAST)
+    assert named.recall("show") == on_disk(path) == (CAST,)
+    assert link.is_symlink()
+    assert linked.path == path
+
+
+def test_link_to_itself(path: Path) -> None:
+    """A file that cannot be opened raises at once, and is not locked any more."""
+    path.symlink_to(path)
+    with pytest.raises(JournalError, match="cannot be written or read"):
+        FileJournal(path)
+    with another_process(path):
+        pass
 
 
 def test_broken_file_that_cannot_be_set_aside(tmp_path: Path) -> None:
@@ -364,13 +447,18 @@ def test_failed_write(path: Path) -> None:
     before = path.read_bytes()
     blocked = path.with_name("player.json.new")
     blocked.mkdir()
-    with pytest.raises(OSError, match=r"player\.json\.new"):
-        journal.remember("show", ACCEPTED)
+    for entry in (ACCEPTED, Remember("Q", 1), RATE):
+        with pytest.raises(OSError, match=r"player\.json\.new"):
+            journal.remember("show", entry)
+        with pytest.raises(OSError, match=r"player\.json\.new"):
+            journal.remember("another", entry)
     assert path.read_bytes() == before
-    assert FileJournal(path).recall("show") == (CAST,)
+    assert journal.recall("show") == on_disk(path) == (CAST,)
+    assert journal.recall("another") == ()
     blocked.rmdir()
     journal.remember("show", ACCEPTED)
-    assert FileJournal(path).recall("show") == (ACCEPTED,)
+    assert journal.recall("show") == on_disk(path) == (ACCEPTED,)
+    assert on_disk(path, "another") == ()
 
 
 @pytest.mark.skipif(os.name != "posix" or not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -381,7 +469,7 @@ def test_full_disk(path: Path) -> None:
     path.with_name("player.json.new").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         journal.remember("show", ACCEPTED)
-    assert FileJournal(path).recall("show") == (CAST,)
+    assert journal.recall("show") == on_disk(path) == (CAST,)
 
 
 def test_folder_that_went_away(path: Path) -> None:
@@ -389,8 +477,7 @@ def test_folder_that_went_away(path: Path) -> None:
     folder = path.parent / "inner"
     folder.mkdir()
     journal = FileJournal(folder / "player.json")
-    (folder / "player.json").unlink()
-    folder.rmdir()
+    rmtree(folder)
     with pytest.raises(OSError, match="inner"):
         journal.remember("show", CAST)
 
@@ -400,8 +487,8 @@ def test_counters_of_one_process_share_a_file(path: Path) -> None:
     first, second = open_journal(path), open_journal(str(path))
     first.remember("A", Remember("P", 0))
     second.remember("B", Remember("P", 1))
-    assert FileJournal(path).recall("A") == (Remember("P", 0),)
-    assert FileJournal(path).recall("B") == (Remember("P", 1),)
+    assert on_disk(path, "A") == (Remember("P", 0),)
+    assert on_disk(path, "B") == (Remember("P", 1),)
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800"])
@@ -409,3 +496,223 @@ def test_path_that_no_file_can_have(name: str) -> None:
     """A name that the file system cannot take is a JournalError, whatever is wrong with it."""
     with pytest.raises(JournalError, match="cannot be read"):
         FileJournal(name)
+
+
+# A second process
+
+IN_USE: Final = "another process uses the journal {}: this one reads counts and casts no vote"
+
+
+def test_second_process_only_reads(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is the same player, remembers the same, and writes nothing; why is logged once."""
+    path.write_text(journal_of())
+    with another_process(path):
+        journal = FileJournal(path)
+        assert not journal.writable
+        assert (journal.player_id, journal.recall("show")) == (ID, (CAST,))
+        for _ in range(2):
+            with pytest.raises(OSError, match="another process uses the journal"):
+                journal.remember("show", ACCEPTED)
+    assert journal.recall("show") == on_disk(path) == (CAST,)
+    assert [IN_USE.format(path) in record.getMessage() for record in caplog.records] == [True]
+    assert caplog.records[0].levelno == logging.WARNING
+    assert "close the other" in caplog.records[0].getMessage()
+
+
+@pytest.mark.parametrize("held", [None, "", "counts = 12", "[" * 100_000])
+def test_second_process_begins_nothing(held: str | None, path: Path) -> None:
+    """What it finds is the other's to begin or to set aside: it is nobody, who casts no vote."""
+    if held is not None:
+        path.write_text(held)
+    with another_process(path):
+        journal = FileJournal(path)
+    assert not journal.writable
+    assert journal.player_id != ID
+    assert journal.recall("show") == ()
+    assert path.exists() is (held is not None)
+    assert aside(path) == []
+
+
+def test_file_is_free_again(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Opened anew when the other is gone, the file can be written; who was late stays a reader."""
+    with another_process(path):
+        late = FileJournal(path)
+    path.write_text(journal_of())
+    journal = open_journal(path)
+    assert (journal.player_id, journal.recall("show")) == (ID, (CAST,))
+    journal.remember("show", ACCEPTED)
+    assert on_disk(path) == (ACCEPTED,)
+    assert not late.writable
+    assert len(caplog.records) == 1
+
+
+def test_lock_is_given_back_with_the_last_journal(path: Path) -> None:
+    """As long as one of a process's journals of the file is there, no other process may write."""
+    first, second = FileJournal(path), FileJournal(path)
+    assert first.writable
+    assert second.writable
+    for journal in "first", "second":
+        with pytest.raises(BlockingIOError), another_process(path):
+            pass
+        if journal == "first":
+            del first
+        else:
+            del second
+    with another_process(path):
+        pass
+
+
+def test_journal_that_cannot_be_begun_gives_the_lock_back(path: Path) -> None:
+    """Nobody is kept out by a journal that raised."""
+    path.with_name("player.json.new").mkdir()
+    with pytest.raises(JournalError) as raised:
+        FileJournal(path)
+    with another_process(path):
+        assert raised
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_files_cannot_be_locked(
+    code: int, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the file system knows no locks, votes are cast all the same, with a warning."""
+
+    def refuse(*_args: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    journal = FileJournal(path)
+    journal.remember("show", CAST)
+    assert journal.writable
+    (record,) = caplog.records
+    assert "cannot be locked" in record.getMessage()
+
+
+def ask(path: Path, then: str = "") -> str:
+    """Open a journal in another process, and read what it says."""
+    code = (
+        "import os, sys\n"
+        "from poll_counter import FileJournal\n"
+        "journal = FileJournal(sys.argv[1])\n"
+        f"print(journal.writable, journal.player_id, flush=True)\n{then}"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=root, check=False)
+    assert done.returncode == (-signal.SIGKILL if "SIGKILL" in then else 0)
+    return done.stdout.strip()
+
+
+def test_real_second_process(path: Path) -> None:
+    """A process finds the file in use while this one has it, and free when it has not."""
+    journal = FileJournal(path)
+    player_id = journal.player_id
+    assert ask(path) == f"False {player_id}"
+    del journal
+    assert ask(path) == f"True {player_id}"
+
+
+def test_lock_dies_with_its_process(path: Path) -> None:
+    """The lock of a process that was killed is gone, though a child of it lives on."""
+    fork = (
+        "import signal, time\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    os.close(1)\n"
+        "    time.sleep(600)\n"
+        "print(child, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    first, child = ask(path, fork).split("\n")
+    try:
+        assert f"True {FileJournal(path).player_id}" == first
+        assert FileJournal(path).writable
+    finally:
+        os.kill(int(child), signal.SIGKILL)
+
+
+def look_after_a_fork(journal: FileJournal, answers: Connection) -> None:
+    """In a forked child: may it write the parent's journal, or one of its own?"""
+    answers.send((journal.writable, FileJournal(journal.path).writable))
+
+
+def test_forked_child_owns_nothing(path: Path) -> None:
+    """A child that was forked does not write its parent's journal, nor take the lock from it."""
+    journal = FileJournal(path)
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe()
+    child = fork.Process(target=look_after_a_fork, args=(journal, theirs))
+    child.start()
+    assert ours.recv() == (False, False)
+    child.join()
+    assert journal.writable
+    with pytest.raises(BlockingIOError), another_process(path):
+        pass
+
+
+def test_what_is_done_after_a_fork(path: Path) -> None:
+    """The child lets go of the lock: it is nobody's, were the parent gone."""
+    journal = FileJournal(path)
+    _after_fork()
+    assert not journal.writable
+    assert FileJournal(path).writable
+
+
+# Bounds
+
+
+def test_events_used_last_are_remembered(path: Path) -> None:
+    """The event that was not used longest is forgotten, in memory and on the disk."""
+    for journal in MemoryJournal(), FileJournal(path):
+        for n in range(EVENTS_MAX):
+            journal.remember(f"show {n}", CAST)
+        journal.remember("show 0", ACCEPTED)
+        journal.remember("one more", RATE)
+        assert journal.recall("show 0") == (ACCEPTED,)
+        assert journal.recall("show 1") == ()
+        assert journal.recall("show 2") == (CAST,)
+        assert journal.recall("one more") == (RATE,)
+    assert on_disk(path, "show 1") == ()
+    del journal
+    again = FileJournal(path)
+    again.remember("another", CAST)
+    assert again.recall("show 2") == ()  # the order of use outlives a restart
+    assert again.recall("show 0") == (ACCEPTED,)
+
+
+def test_last_votes_of_an_event_are_remembered() -> None:
+    """So many votes are not cast by one player: the oldest is forgotten."""
+    journal = MemoryJournal()
+    for n in range(ENTRIES_MAX + 1):
+        journal.remember("show", Remember(f"P{n}", 0))
+        journal.remember("show", RememberRate(f"P{n}", 0.5))
+    recalled = journal.recall("show")
+    assert len(recalled) == 2 * ENTRIES_MAX
+    for entry in Remember("P0", 0), RememberRate("P0", 0.5):
+        assert entry not in recalled
+    for entry in Remember("P1", 0), RememberRate(f"P{ENTRIES_MAX}", 0.5):
+        assert entry in recalled
+
+
+def test_file_is_never_too_large_to_be_read(path: Path) -> None:
+    """Before the file grows too large, events are forgotten, the one used last never."""
+    journal = FileJournal(path)
+    long = "x" * (FILE_BYTES_MAX // 3)
+    for event in "one", "two", "three":
+        journal.remember(event, Remember(long, 0))
+        assert path.stat().st_size <= FILE_BYTES_MAX
+        assert on_disk(path, event) == (Remember(long, 0),)
+    assert [len(journal.recall(event)) for event in ("one", "two", "three")] == [0, 1, 1]
+    with pytest.raises(OSError, match="too much to remember"):
+        journal.remember("three", Remember(3 * long, 0))
+    assert journal.recall("three") == on_disk(path, "three") == (Remember(long, 0),)
+
+
+def test_large_file_is_not_taken_into_memory(path: Path) -> None:
+    """A file of a terabyte is set aside unread."""
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    journal = FileJournal(path)
+    (kept,) = aside(path)
+    assert kept.stat().st_size == 2**40
+    assert journal.recall("show") == ()
