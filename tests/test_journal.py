@@ -548,16 +548,12 @@ def test_file_is_free_again(path: Path, caplog: pytest.LogCaptureFixture) -> Non
 
 def test_lock_is_given_back_with_the_last_journal(path: Path) -> None:
     """As long as one of a process's journals of the file is there, no other process may write."""
-    first, second = FileJournal(path), FileJournal(path)
-    assert first.writable
-    assert second.writable
-    for journal in "first", "second":
+    journals = [FileJournal(path), FileJournal(path)]
+    while journals:
+        assert journals[0].writable
         with pytest.raises(BlockingIOError), another_process(path):
             pass
-        if journal == "first":
-            del first
-        else:
-            del second
+        journals.pop()
     with another_process(path):
         pass
 
