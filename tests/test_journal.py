@@ -611,11 +611,14 @@ def test_real_second_process(path: Path) -> None:
 def test_lock_dies_with_its_process(path: Path) -> None:
     """The lock of a process that was killed is gone, though a child of it lives on."""
     fork = (
-        "import signal, time\n"
+        "import signal\n"
+        "forked, told = os.pipe()\n"
         "child = os.fork()\n"
         "if not child:\n"
         "    os.close(1)\n"
-        "    time.sleep(600)\n"
+        "    os.write(told, b'!')\n"
+        "    signal.pause()\n"
+        "os.read(forked, 1)\n"
         "print(child, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
