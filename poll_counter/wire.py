@@ -8,9 +8,10 @@ ignored, and a frame or an element that fails to fit becomes a `FrameSkipped` fa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 
 from .elements import Element, ElementState, EventState, FieldValue
 from .facts import (
@@ -50,8 +51,15 @@ Id: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 Rev: TypeAlias = Annotated[int, Field(ge=0, le=2**53)]
 Votes: TypeAlias = Annotated[int, Field(ge=0, le=2**53)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=2**53, allow_inf_nan=False)]
-Options: TypeAlias = Annotated[list[int], Field(min_length=1, max_length=100)]
+Options: TypeAlias = Annotated[list[int], Field(min_length=1, max_length=100), FailFast()]
 Fields: TypeAlias = dict[str, object]
+
+LIST_MAX: Final = 10_000
+"""The most elements, answer options or tallies that one list holds."""
+# Without the two, a frame of 1 MiB makes some 300 MB of models, or of reasons why each is wrong.
+_SHORT: Final = Field(max_length=LIST_MAX)
+_FAIL_FAST: Final = FailFast()
+Tallies: TypeAlias = Annotated[list[Votes], _SHORT, _FAIL_FAST]
 
 
 class _Message(BaseModel):
@@ -80,7 +88,7 @@ class _Text(_Message):
 
 
 class _Results(_Message):
-    votes: list[Votes]
+    votes: Tallies
     final: bool = False
 
 
@@ -92,7 +100,7 @@ class _Element(_Message):
     rev: Rev
     published_at: Seconds
     question: _Text = _Text()
-    answer_options: list[_Text] = []
+    answer_options: Annotated[list[_Text], _SHORT, _FAIL_FAST] = []
     custom_fields: Fields = {}
     max_votes_per_option: int | None = None
     reveal_results_mode: str | None = None
@@ -155,7 +163,7 @@ class _Welcome(_Message):
     rev: Rev
     server_time: Seconds
     event: _Event
-    elements: list[object]  # each is validated by itself, so that a bad one spoils no other
+    elements: Annotated[list[object], _SHORT]  # each validated by itself: none spoils another
 
     def facts(self) -> tuple[Fact, ...]:
         elements, results, skipped = list[Element](), list[ResultsTold](), list[Fact]()
@@ -252,7 +260,7 @@ class _Revoked(_Message):
 class _ResultsOf(_Message):
     type: Literal["results"] = "results"
     element: Id
-    votes: list[Votes]
+    votes: Tallies
     final: bool = False
 
     def facts(self) -> tuple[Fact, ...]:
@@ -421,8 +429,17 @@ def _reason(error: ValidationError) -> str:
 
 
 def _scalars(fields: Fields) -> Mapping[str, FieldValue]:
-    """Keep the values that a field may have; the others cannot be meant for us."""
-    return {k: v for k, v in fields.items() if v is None or isinstance(v, str | int | float)}
+    """Keep the values that a field may have; the others cannot be meant for us.
+
+    NaN and the infinities are none: JSON has no word for them, though many programs write one.
+    """
+    return {
+        key: value
+        for key, value in fields.items()
+        if value is None
+        or isinstance(value, str | int)
+        or (isinstance(value, float) and isfinite(value))
+    }
 
 
 def _known(rev: int | None) -> int:
