@@ -15,7 +15,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidURI, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidURI, SecurityError, WebSocketException
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -36,6 +36,12 @@ CLOSE_S = 1.0
 """How long a server may take to say goodbye."""
 WRONG_PEER = 1002
 """The close code for a peer that does not speak the live channel (RFC 6455: protocol error)."""
+FRAME_TOO_LONG = 1009
+"""The close code for a frame over the limit."""
+RETRY_AFTER_S_MAX = 300.0
+"""The longest that a server may keep a client away: one that errs does not end a show for it."""
+QUEUE_FRAMES = 16
+"""How many frames wait here for an app that is busy; the next ones wait at the server."""
 
 
 class Transport(Protocol):
@@ -88,12 +94,35 @@ def full_jitter(
 
 
 def _is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, by its spelling alone: a resolver may be lied to.
+
+    Of the spellings that only a resolver understands (127.1, 0x7f000001) none is taken.
+    """
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback  # Python 3.13 looks into a mapped one by itself
+
+
+class _Connect(connect):
+    """Connects, and follows a redirect only to where the app itself might have connected."""
+
+    def __init__(self, uri: str, *, allow_plain: bool, **options: Any) -> None:
+        super().__init__(uri, **options)
+        self._allow_plain = allow_plain
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Tell where to go instead, if anywhere."""
+        told = super().process_redirect(exc)
+        if isinstance(told, str):
+            to = parse_uri(told)
+            if not (to.secure or self._allow_plain or _is_loopback(to.host)):
+                return SecurityError(f"a redirect to plain ws://{to.host} is not followed")
+        return told
 
 
 class WebSocketTransport:
@@ -104,7 +133,11 @@ class WebSocketTransport:
         ssl: a TLS context, for an own certificate authority; verified defaults else.
         allow_plain: allow `ws://` to other hosts: anybody on the way can read and vote.
         max_frame_bytes: a longer frame ends the connection.
+        open_timeout_s: how long a connection may take to open, from the name's look-up through
+            TLS to the end of the handshake.
         welcome_timeout_s: how long a server may take to answer `hello`.
+        dead_after_s: a link that nothing comes through is given up within this time and a
+            second: every half of it a ping is sent, and has as long to come back.
         reconnect_first_s: the first reconnect is delayed uniformly on [0, this], the n-th on
             [0, this * 2^n].
         reconnect_cap_s: the most that the doubling leads to.
@@ -128,15 +161,18 @@ class WebSocketTransport:
         ssl: ssl_module.SSLContext | None = None,
         allow_plain: bool = False,
         max_frame_bytes: int = 2**20,
+        open_timeout_s: float = 10.0,
         welcome_timeout_s: float = 10.0,
+        dead_after_s: float = 20.0,
         reconnect_first_s: float = 5.0,
         reconnect_cap_s: float = 20.0,
     ) -> None:
         try:
             parsed = parse_uri(url)
         except (InvalidURI, ValueError) as error:
-            why = error.msg if isinstance(error, InvalidURI) else error  # not the address itself:
-            raise MisuseError(  # it may carry a token
+            # Never the address itself, nor a part of it: it may carry a token or a password.
+            why = error.msg if isinstance(error, InvalidURI) else "its host or port is malformed"
+            raise MisuseError(
                 f"that is no WebSocket address ({why}); pass one such as 'wss://host/path'"
             ) from None
         loopback = _is_loopback(parsed.host)
@@ -151,7 +187,10 @@ class WebSocketTransport:
         self._host = parsed.host  # for the log: an address may carry a token
         self._ssl = ssl
         self._proxy: Literal[True] | None = None if loopback else True
+        self._allow_plain = allow_plain
         self._max_frame_bytes = max_frame_bytes
+        self._open_timeout_s = open_timeout_s
+        self._dead_after_s = dead_after_s
         self._welcome_timeout_s = welcome_timeout_s
         self._reconnect_first_s = reconnect_first_s
         self._reconnect_cap_s = reconnect_cap_s
@@ -193,12 +232,17 @@ class WebSocketTransport:
     async def _one_connection(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
         wire = _wire()
         tls: dict[str, Any] = {} if self._ssl is None else {"ssl": self._ssl}
-        connection = await connect(
+        connection = await _Connect(
             self.url,
+            allow_plain=self._allow_plain,
             subprotocols=[Subprotocol(wire.SUBPROTOCOL)],
             compression=None,  # a frame is some hundred bytes, a compressor a hundred kilobytes
             proxy=self._proxy,
             max_size=self._max_frame_bytes,
+            max_queue=QUEUE_FRAMES,
+            open_timeout=self._open_timeout_s,
+            ping_interval=self._dead_after_s / 2.0,
+            ping_timeout=self._dead_after_s / 2.0,
             close_timeout=CLOSE_S,
             **tls,
         )
@@ -232,7 +276,7 @@ class WebSocketTransport:
                 frame = await connection.recv()
             for told in wire.decode_server(frame):
                 if isinstance(told, wire.RetryAfter):
-                    self._retry_after_s = told.seconds
+                    self._retry_after_s = min(told.seconds, RETRY_AFTER_S_MAX)
                 elif isinstance(told, wire.Error):
                     self._log_error(told.code, told.message)
                 elif isinstance(told, Welcomed) and told.event_id != event_id:
@@ -246,9 +290,15 @@ class WebSocketTransport:
 
     def _log_loss(self, error: Exception) -> None:
         """Log why there is no connection: networks fail, anything else may have to be mended."""
+        told = repr(error)
         usual = isinstance(error, OSError | WebSocketException)
+        if isinstance(error, ssl_module.SSLCertVerificationError):
+            usual = False
+        closed = error.sent if isinstance(error, ConnectionClosed) else None
+        if closed is not None and closed.code == FRAME_TOO_LONG:
+            usual, told = False, "it sent a frame longer than max_frame_bytes"
         level = logging.DEBUG if usual else self._once(type(error).__name__)
-        logger.log(level, "no connection to %s: %r", self._host, error)
+        logger.log(level, "no connection to %s: %s", self._host, told)
 
     def _log_error(self, code: str, message: str) -> None:
         """Log what the server says is wrong."""

@@ -6,12 +6,12 @@ import asyncio
 import logging
 import random
 import shutil
+import socket
 import ssl
 import subprocess
 from contextlib import aclosing
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -25,61 +25,17 @@ from poll_counter.facts import (
     Disconnected,
     ElementRevoked,
     EventStateChanged,
-    Fact,
     FrameSkipped,
     ResultsTold,
-    Welcomed,
 )
-from poll_counter.transport import Transport, WebSocketTransport, full_jitter
+from poll_counter.transport import WebSocketTransport, full_jitter
+from tests.support.listener import WELCOMED, Listener, quick
 from tests.support.scripted_server import ScriptedServer, frame, open_connections, welcome
-from tests.support.waiting import GUARD_S, soon, until
+from tests.support.waiting import soon, until
 
-WELCOMED: Final = Welcomed("active", (), rev=1, event_rev=1, event_id="demo", server_time=0.0)
-"""What `welcome()` says."""
 LEFT: Final = {1000, 1001}
 """Close codes of a client that leaves: it is done, or going away. 1011 is an internal error."""
 SAME = settings(derandomize=True, deadline=None, database=None)
-
-
-def quick(url: str, **options: float) -> WebSocketTransport:
-    """Make a transport that comes back at once."""
-    return WebSocketTransport(url, **{"reconnect_first_s": 0.0, **options})  # type: ignore[arg-type]
-
-
-class Listener:
-    """Reads a transport's facts as they come, in a task of its own."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._facts: asyncio.Queue[Fact] = asyncio.Queue()
-
-    async def _listen(self) -> None:
-        async with aclosing(self._transport.facts("demo", "me")) as facts:
-            async for fact in facts:
-                self._facts.put_nowait(fact)
-
-    async def next(self) -> Fact:
-        """Wait for the next fact."""
-        async with asyncio.timeout(GUARD_S):
-            get = asyncio.ensure_future(self._facts.get())
-            await asyncio.wait([get, self._task], return_when=asyncio.FIRST_COMPLETED)
-            if not get.done():
-                get.cancel()
-                self._task.result()  # why it ended
-            return await get
-
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._listen())
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
 
 
 def delays(caplog: pytest.LogCaptureFixture) -> list[float]:
@@ -319,6 +275,40 @@ async def test_redirect_to_nowhere() -> None:
             assert [await listener.next() for _ in range(2)] == [Disconnected()] * 2
 
 
+@pytest.mark.parametrize("allow_plain", [False, True])
+async def test_redirect_to_plain(allow_plain: bool) -> None:  # noqa: FBT001 - a parameter
+    """A redirect to where the app itself might not have connected is not followed."""
+    async with ScriptedServer() as server:
+        port = int(server.url.rpartition(":")[2])
+        looked_up: list[str] = []
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            location = f"Location: ws://live.example:{port}/".encode()
+            writer.write(b"HTTP/1.1 302 Found\r\n" + location + b"\r\n\r\n")
+            writer.close()
+            await writer.wait_closed()
+
+        real = socket.getaddrinfo
+
+        def look_up(host: str, *args: Any, **options: Any) -> Any:
+            looked_up.append(host)
+            return real("127.0.0.1", *args, **options)
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as redirecting:
+            url = f"ws://127.0.0.1:{redirecting.sockets[0].getsockname()[1]}"
+            with pytest.MonkeyPatch.context() as resolver:
+                resolver.setattr(socket, "getaddrinfo", look_up)
+                transport = WebSocketTransport(url, reconnect_first_s=0.0, allow_plain=allow_plain)
+                async with Listener(transport) as listener:
+                    if allow_plain:
+                        await server.welcome()
+                        assert await listener.next() == WELCOMED
+                    else:
+                        assert [await listener.next() for _ in range(2)] == [Disconnected()] * 2
+        assert set(looked_up) == ({"live.example"} if allow_plain else set())
+
+
 async def test_wrong_subprotocol() -> None:
     """A server of something else is told, sent away, and asked again."""
     async with (
@@ -388,8 +378,8 @@ async def test_silence_after_the_welcome() -> None:
         assert await listener.next() == EventStateChanged("active", 2)
 
 
-async def test_frame_that_is_too_long() -> None:
-    """A frame of the limit is read; one above it ends the connection."""
+async def test_frame_that_is_too_long(caplog: pytest.LogCaptureFixture) -> None:
+    """A frame of the limit is read; one above it ends the connection, and is warned of."""
     async with (
         ScriptedServer() as server,
         Listener(quick(server.url, max_frame_bytes=1000)) as listener,
@@ -404,6 +394,8 @@ async def test_frame_that_is_too_long() -> None:
         assert peer.close_code == 1009
         await server.welcome()
         assert await listener.next() == WELCOMED
+    (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert "max_frame_bytes" in warning.getMessage()
 
 
 async def test_text_that_is_no_utf8() -> None:
@@ -467,6 +459,19 @@ async def test_retry_after(caplog: pytest.LogCaptureFixture) -> None:
         peer.transport.abort()
         await server.accept()
     assert delays(caplog) == [0.125, 0.0]
+
+
+async def test_retry_after_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    """A server that errs by a factor of a million does not end the show for anybody."""
+    caplog.set_level(logging.DEBUG, "poll_counter")
+    async with ScriptedServer() as server, Listener(quick(server.url)) as listener:
+        peer = await server.welcome()
+        await peer.send(frame("retry_after", seconds=2**53))
+        assert await listener.next() == WELCOMED
+        await peer.close()
+        assert await listener.next() == Disconnected()
+        await until(lambda: delays(caplog))
+    assert delays(caplog) == [300.0]
 
 
 async def test_delays(caplog: pytest.LogCaptureFixture) -> None:
@@ -556,7 +561,29 @@ def test_no_address(url: str) -> None:
         "10.0.0.1",
         "127.0.0.1.live.example",
         "[2001:db8::1]",
+        "[::ffff:10.0.0.1]",
+        "[fe80::1%25lo]",
         "0.0.0.0",
+        "[::]",
+        # What a resolver may take for this machine; it may as well be lied to.
+        "localhost.",
+        "player.localhost",
+        "localhost.localdomain",
+        "ip6-localhost",
+        "127.0.0.1.",
+        "127.1",
+        "127.0.0.01",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0177.0.0.1",
+        # What looks like this machine, and is only a name before the host.
+        "127.0.0.1:80@live.example",
+        "localhost:80@live.example",
+        "127.0.0.1:80@127.0.0.1@live.example",
+        "127.0.0.1\n.live.example",
+        "127.0.0.1%00.live.example",
+        "127.0.0.1\\.live.example",
     ],
 )
 def test_plain_address(host: str) -> None:
@@ -568,7 +595,20 @@ def test_plain_address(host: str) -> None:
     assert WebSocketTransport(url.replace("ws:", "wss:")).url.startswith("wss:")
 
 
-@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "127.1.2.3", "[::1]"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LocalHost",
+        "127.0.0.1",
+        "127.1.2.3",
+        "[::1]",
+        "[0:0:0:0:0:0:0:1]",
+        "[::ffff:127.0.0.1]",
+        "live.example:80@127.0.0.1",
+        "\N{FULLWIDTH DIGIT ONE}27.0.0.1",
+    ],
+)
 def test_plain_address_of_this_machine(host: str) -> None:
     """Plain ws:// reaches this machine."""
     assert WebSocketTransport(f"ws://{host}:8765").url == f"ws://{host}:8765"
@@ -644,14 +684,19 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return own, key
 
 
-async def test_tls(certificate: tuple[Path, Path]) -> None:
-    """Certificates are verified: a stranger's is refused, unless the app's context trusts it."""
+async def test_tls(certificate: tuple[Path, Path], caplog: pytest.LogCaptureFixture) -> None:
+    """Certificates are verified: a stranger's is refused, unless the app's context trusts it.
+
+    It is warned of once: a person has to mend that.
+    """
     own, key = certificate
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     served.load_cert_chain(own, key)
     async with ScriptedServer(ssl=served) as server:
         async with Listener(quick(server.url)) as listener:
             assert [await listener.next() for _ in range(2)] == [Disconnected()] * 2
+        (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+        assert "CERTIFICATE_VERIFY_FAILED" in warning.getMessage()
         trusting = ssl.create_default_context(cafile=own)
         transport = WebSocketTransport(server.url, ssl=trusting, reconnect_first_s=0.0)
         async with Listener(transport) as listener:
@@ -661,7 +706,13 @@ async def test_tls(certificate: tuple[Path, Path]) -> None:
 
 def test_the_address_is_not_told_on() -> None:
     """An address may carry a token: the error says what is wrong without it."""
-    for url in ("wss://host:99999/?token=secret", "http://host/?token=secret"):
+    for url in (
+        "wss://host:99999/?token=secret",
+        "http://host/?token=secret",
+        "wss://me:secret/word@host/",
+        "wss://me:secret@ho\N{ACCOUNT OF}st/",
+        "ws://me:secret@live.example/",
+    ):
         with pytest.raises(MisuseError) as raised:
             WebSocketTransport(url)
         assert "secret" not in str(raised.value)
