@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from .elements import Element, ElementState, EventState, FieldValue
 from .facts import (
@@ -47,19 +47,18 @@ __all__ = [
 SUBPROTOCOL: Final = "poll-counter.v1"
 """The WebSocket subprotocol that both ends must agree on."""
 
+LIST_MAX: Final = 10_000
+"""The most elements, answer options or tallies in a list: without a limit, a frame of 1 MiB would
+make 300 MB of models, or of reasons why each is wrong."""
+_SHORT: Final = Field(max_length=LIST_MAX)
+
 Id: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
 Rev: TypeAlias = Annotated[int, Field(ge=0, le=2**53)]
 Votes: TypeAlias = Annotated[int, Field(ge=0, le=2**53)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=2**53, allow_inf_nan=False)]
-Options: TypeAlias = Annotated[list[int], Field(min_length=1, max_length=100), FailFast()]
+Tallies: TypeAlias = Annotated[list[Votes], _SHORT]
+Options: TypeAlias = Annotated[list[int], Field(min_length=1, max_length=100)]
 Fields: TypeAlias = dict[str, object]
-
-LIST_MAX: Final = 10_000
-"""The most elements, answer options or tallies that one list holds."""
-# Without the two, a frame of 1 MiB makes some 300 MB of models, or of reasons why each is wrong.
-_SHORT: Final = Field(max_length=LIST_MAX)
-_FAIL_FAST: Final = FailFast()
-Tallies: TypeAlias = Annotated[list[Votes], _SHORT, _FAIL_FAST]
 
 
 class _Message(BaseModel):
@@ -100,7 +99,7 @@ class _Element(_Message):
     rev: Rev
     published_at: Seconds
     question: _Text = _Text()
-    answer_options: Annotated[list[_Text], _SHORT, _FAIL_FAST] = []
+    answer_options: Annotated[list[_Text], _SHORT] = []
     custom_fields: Fields = {}
     max_votes_per_option: int | None = None
     reveal_results_mode: str | None = None
