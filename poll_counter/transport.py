@@ -15,7 +15,14 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidURI, SecurityError, WebSocketException
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidStatus,
+    InvalidURI,
+    SecurityError,
+    WebSocketException,
+)
+from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -211,6 +218,8 @@ class WebSocketTransport:
                         yield fact
             except Exception as error:  # noqa: BLE001 - whatever breaks a connection, the next may work
                 self._log_loss(error)
+                if isinstance(error, InvalidStatus):
+                    self._retry_after_s = _retry_after(error.response)
             yield Disconnected()
             delay_s = full_jitter(
                 attempt, first_s=self._reconnect_first_s, cap_s=self._reconnect_cap_s
@@ -310,6 +319,14 @@ class WebSocketTransport:
             return logging.DEBUG
         self._said.add(subject)
         return logging.WARNING
+
+
+def _retry_after(response: Response) -> float:
+    """The seconds that a server, or what balances its load, says with HTTP to stay away for."""
+    for told in response.headers.get_all("Retry-After"):
+        if told.isdecimal():  # else a date, by a clock that is not ours
+            return min(float(told), RETRY_AFTER_S_MAX)
+    return 0.0
 
 
 def _wire() -> ModuleType:

@@ -474,6 +474,37 @@ async def test_retry_after_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     assert delays(caplog) == [300.0]
 
 
+@pytest.mark.parametrize(
+    ("headers", "delay_s"),
+    [
+        ("Retry-After: 7\r\n", 7.0),
+        ("Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\nRetry-After: 8\r\n", 8.0),
+        ("Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n", 0.0),
+        ("Retry-After: -7\r\n", 0.0),
+        (f"Retry-After: {'9' * 500}\r\n", 300.0),
+        ("", 0.0),
+    ],
+)
+async def test_retry_after_by_http(
+    headers: str, delay_s: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who refuses the handshake may say for how long, by HTTP's own word for it."""
+    caplog.set_level(logging.DEBUG, "poll_counter")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 503 Service Unavailable\r\n{headers}\r\n".encode())
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Listener(quick(f"ws://127.0.0.1:{port}")) as listener:
+            assert await listener.next() == Disconnected()
+            await until(lambda: delays(caplog))
+    assert delays(caplog)[0] == delay_s
+
+
 async def test_delays(caplog: pytest.LogCaptureFixture) -> None:
     """Delays have full jitter, doubled with every attempt that is not welcomed, up to the cap."""
     caplog.set_level(logging.DEBUG, "poll_counter")
