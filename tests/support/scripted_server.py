@@ -56,6 +56,8 @@ class ScriptedServer:
         subprotocol: str | None = "poll-counter.v1",
         ssl: ssl_module.SSLContext | None = None,
     ) -> None:
+        self.accepted = 0
+        """How many connections clients have made."""
         self._subprotocols = None if subprotocol is None else [Subprotocol(subprotocol)]
         self._ssl = ssl
         self._port = 0
@@ -107,6 +109,7 @@ class ScriptedServer:
         return peer
 
     async def _converse(self, peer: ServerConnection) -> None:
+        self.accepted += 1
         self._peers.put_nowait(peer)
         await peer.wait_closed()
 
