@@ -14,6 +14,7 @@ import tracemalloc
 import zlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -33,8 +34,9 @@ from poll_counter.facts import (
 from poll_counter.transport import QUEUE_FRAMES, WebSocketTransport
 from poll_counter.wire import LIST_MAX
 from simulator.emulator import Emulator, Settings
-from simulator.host import hidden_poll
+from simulator.scenario import Scenario
 from simulator.server import LiveServer
+from simulator.show import poll_settings
 from tests.support.listener import WELCOMED, Listener, quick
 from tests.support.scripted_server import ScriptedServer, frame, open_connections, welcome
 from tests.support.waiting import GUARD_S, until
@@ -229,7 +231,11 @@ async def test_a_crowded_event_is_counted() -> None:
     """Among thousands of elements, the hidden poll's thousands of options count all the same."""
     emulator = Emulator(results_interval_s=0.01)
     emulator.add_event("show")
-    emulator.add_element("show", "poll", hidden_poll(0, 0.0, options=3000))
+    settings = poll_settings(Scenario(spread=0.0), 0)
+    options = tuple(f"Round {number}" for number in range(1, 3001))
+    emulator.add_element(
+        "show", "poll", replace(settings, options=options, max_votes_per_user=len(options))
+    )
     emulator.start("show", 0.0)
     for n in range(3000):
         emulator.add_element("show", f"{n}", Settings("text", "text"))

@@ -17,9 +17,9 @@ import pytest
 from poll_counter import MEMORY, PollCounter, State, WebSocketTransport
 from poll_counter.transport import CLOSE_S
 from simulator.emulator import Emulator
-from simulator.host import Show, prepare
 from simulator.scenario import Scenario
 from simulator.server import LiveServer
+from simulator.show import Show, prepare
 from tests.support.certificates import Authority
 from tests.support.chaos_proxy import (
     BlackHole,
