@@ -26,6 +26,7 @@ from rich.table import Table
 from websockets.asyncio.server import ServerConnection
 
 from poll_counter import MEMORY, MisuseError, PollCounter
+from poll_counter.control import ControlApi
 from simulator import serve, sockets
 from simulator.__main__ import main
 from simulator.choices import Choices
@@ -294,6 +295,43 @@ async def test_a_show_is_served_until_it_is_stopped(
         await serving
     assert _printed(console).endswith("stopped\n")
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_show_that_is_stopped_from_elsewhere_breaks_off(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Who tries the Control API by hand may stop the event; the platform stays up."""
+    console = Console(file=StringIO(), width=100)
+    serving = asyncio.create_task(
+        serve_show(
+            Scenario(players=0, rounds=1, round_time=1.0),
+            choices=Choices(),
+            port=0,
+            web_port=0,
+            autostart=True,
+            as_json=True,
+            console=console,
+        )
+    )
+    await until(lambda: "the show is on" in _printed(console))
+    ready = json.loads(capsys.readouterr().out)
+    async with ControlApi(ready["control_url"], token=ready["token"]) as api:
+        await until_state(api, ready["event_id"], "current")
+        await api.stop_event(ready["event_id"])
+        await until(lambda: "the show broke off" in _printed(console))
+        assert "unless the event is active" in _printed(console)
+        assert (await api.event(ready["event_id"])).state == "past"
+    signal.raise_signal(signal.SIGTERM)
+    await serving
+
+
+async def until_state(api: ControlApi, event_id: str, state: str) -> None:
+    """Wait until an event is in a state."""
+    for _ in range(100):
+        if (await api.event(event_id)).state == state:
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail(f"it never was {state}")
 
 
 async def test_a_stop_before_the_key_press_starts_no_show(monkeypatch: pytest.MonkeyPatch) -> None:
