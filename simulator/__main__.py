@@ -24,6 +24,7 @@ from .report import Report, options_line, print_crowd, print_report
 from .scenario import VIRTUAL_ONLY, Scenario, preset_names
 from .serve import check_host, join_show, serve_show
 from .sockets import run_sockets
+from .trials import TRIALS, print_trials, run_trials
 from .virtual import run_virtual
 
 
@@ -55,9 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
     # With --json, what is meant for people goes to standard error.
     console = Console(stderr=options.json, highlight=False)
     try:
-        if options.command in {"scenarios", "explore"}:
+        alone = {"scenarios": _list_scenarios, "explore": _explore, "trials": _trials}
+        if options.command in alone:
             refuse_options(parser, options)
-            return (_explore if options.command == "explore" else _list_scenarios)(options, console)
+            return alone[options.command](options, console)
         act = {None: _run, "run": _run_scenario, "serve": _serve, "crowd": _crowd}[options.command]
         return act(read_scenario(parser, options), options, console)
     except MisuseError as error:
@@ -162,6 +164,17 @@ def _explore(options: argparse.Namespace, console: Console) -> int:
     else:
         print_exploration(exploration, console)
     return 0 if exploration.ok else 1
+
+
+def _trials(options: argparse.Namespace, console: Console) -> int:
+    with _bar(console, "faults", len(TRIALS)) as show_done:
+        done = itertools.count(1)
+        trials = run_trials(quick=options.quick, show_progress=lambda _: show_done(next(done)))
+    if options.json:
+        print(trials.as_json())
+    else:
+        print_trials(trials, console)
+    return 0 if trials.ok else 1
 
 
 def _serve(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:

@@ -26,6 +26,7 @@ examples:
   python -m simulator scenarios                        shows of all kinds, to be run by name
   python -m simulator run prime-time --players 100000  in virtual time, any number of players
   python -m simulator explore --seeds 200              random scenarios: is any rule broken?
+  python -m simulator trials                           what each kind of fault does to the counts
 """
 
 
@@ -71,7 +72,8 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_options(parser)
-    commands = parser.add_subparsers(dest="command", metavar="{run,scenarios,explore,serve,crowd}")
+    names = "{run,scenarios,explore,trials,serve,crowd}"
+    commands = parser.add_subparsers(dest="command", metavar=names)
     _add_run(commands)
     commands.add_parser(
         "scenarios",
@@ -80,6 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
         f"{PRESETS.relative_to(Path(__file__).parents[1])}, to be copied and changed.",
     )
     _add_explore(commands)
+    _add_trials(commands)
     serve = commands.add_parser(
         "serve",
         help="keep a platform up for your own app",
@@ -173,6 +176,21 @@ def _add_explore(commands: Any) -> None:
     )
     command.add_argument("--minutes", type=float, metavar="M", help="begin no seed after so long")
     command.add_argument("--processes", type=_positive, default=1, metavar="N", help="default: 1")
+    _add_json(command)
+
+
+def _add_trials(commands: Any) -> None:
+    command = commands.add_parser(
+        "trials",
+        help="try every kind of fault, and measure what it does to the counts",
+        description="Try every kind of fault, in virtual time and on sockets, and print what was "
+        "lost, doubled and miscounted, and how long it took to recover. Exit code 0 only if "
+        "nothing was.",
+        epilog="example: python -m simulator trials --quick --json",
+    )
+    command.add_argument(
+        "--quick", action="store_true", help="one small show for each fault, rather than more"
+    )
     _add_json(command)
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 
 from rich.table import Table
 
 from poll_counter import MisuseError
 
-from .checks.evidence import Evidence
+from .checks.evidence import Evidence, Observation
 from .checks.findings import examine
 from .checks.freshness import freshness
 from .checks.judge import judge
@@ -22,15 +23,19 @@ from .host import make_show, requests_per_s, run_show
 from .platform import Platform
 from .report import Report, by_round, live_table, peak_rss_mb
 from .scenario import Scenario
-from .show import Show
+from .show import Publication, Show
 from .swarm import Swarm, TransportFactory, make_transport
 
 __all__ = [
     "ARRIVAL_TIMEOUT_S",
     "RESULTS_INTERVAL_S",
+    "Disturb",
+    "Played",
     "arrival",
     "choices_for",
+    "conclude",
     "end_task",
+    "play",
     "run_sockets",
     "show_progress",
 ]
@@ -45,6 +50,33 @@ FAREWELL_S = 15.0
 """How long the clients may take to leave a finished event."""
 
 
+Disturb = Callable[[Platform, Swarm], Coroutine[None, None, None]]
+"""Does something to the platform while its show goes on; ended with the show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What is left of a show when its platform is gone."""
+
+    evidence: Evidence
+    swarm: Swarm
+    publications: list[Publication]
+    wall_s: float
+
+    def observations(self) -> list[Observation]:
+        """What each player read."""
+        return [player.observation() for player in self.swarm.players]
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        """What the network did to messages: verdict -> messages."""
+        found = Counter[str]()
+        for player in self.swarm.players:
+            for _, transport in player.transports:
+                found.update(transport.verdicts)
+        return found
+
+
 async def run_sockets(
     scenario: Scenario,
     make_transport: TransportFactory = make_transport,
@@ -56,6 +88,19 @@ async def run_sockets(
         scenario: the show and its crowd; what is for virtual time only is left out.
         make_transport: makes a player's transport; test doubles go in here.
         show_live: takes the live table, four times a second.
+    """
+    return conclude(await play(scenario, make_transport, show_live))
+
+
+async def play(
+    scenario: Scenario,
+    make_transport: TransportFactory = make_transport,
+    show_live: Callable[[Table], object] | None = None,
+    disturb: Disturb | None = None,
+) -> Played:
+    """Run a whole show with its crowd on loopback; the arguments are those of `run_sockets`.
+
+    `disturb` does to the platform what a scenario cannot say, from the crowd's arrival on.
     """
     scenario = scenario.on_sockets()
     log: list[Entry] = []
@@ -76,18 +121,23 @@ async def run_sockets(
             live = asyncio.create_task(show_progress(swarm, votes, show_live))
             stack.push_async_callback(end_task, live)
         await arrival(swarm, crowd)
+        if disturb is not None:
+            stack.push_async_callback(end_task, asyncio.create_task(disturb(platform, swarm)))
         publications = await run_show(api, show, scenario, keep_time=swarm.keep_time)
         await asyncio.wait([crowd], timeout=FAREWELL_S)
     wall_s = time.monotonic() - started
     log = [entry._replace(at=entry.at - platform.live.epoch) for entry in log]  # the players' clock
-    observations = [player.observation() for player in swarm.players]
+    return Played(_evidence(scenario, show, log, swarm), swarm, publications, wall_s)
+
+
+def conclude(played: Played) -> Report:
+    """Hold what was counted in a show against the truth."""
+    evidence, swarm = played.evidence, played.swarm
+    scenario, pages = evidence.scenario, evidence.pages
+    observations = played.observations()
     staying = sum(p.plan.leave_at is None and not p.plan.watches for p in swarm.players)
-    findings = examine(_evidence(scenario, show, log, swarm), staying)
-    rows, violations = judge(scenario, show.pages, findings, observations)
-    verdicts = Counter[str]()
-    for player in swarm.players:
-        for _, transport in player.transports:
-            verdicts.update(transport.verdicts)
+    findings = examine(evidence, staying)
+    rows, violations = judge(scenario, pages, findings, observations)
     return Report(
         scenario=scenario,
         mode="sockets",
@@ -96,11 +146,11 @@ async def run_sockets(
         findings=findings,
         votes_sent=swarm.total("votes_sent"),
         reconnects=sum(player.reconnects for player in swarm.players),
-        wall_s=wall_s,
+        wall_s=played.wall_s,
         peak_rss_mb=peak_rss_mb(),
-        freshness=freshness(by_round(scenario, show.pages, findings), observations),
-        verdicts=verdicts,
-        publications=publications,
+        freshness=freshness(by_round(scenario, pages, findings), observations),
+        verdicts=played.verdicts,
+        publications=played.publications,
     )
 
 

@@ -77,7 +77,7 @@ FLOORS = (
     # the truth, and who runs a show
     ("simulator.checks.evidence", "simulator.server"),
     ("simulator.checks.truth", "simulator.checks.observers", "simulator.checks.freshness"),
-    ("simulator.checks.votes",),
+    ("simulator.checks.votes", "simulator.checks.recovery"),
     ("simulator.checks.findings",),
     ("simulator.checks.judge",),
     ("simulator.checks",),
@@ -86,7 +86,7 @@ FLOORS = (
     ("simulator.person", "simulator.swarm"),
     ("simulator.world", "simulator.sockets"),
     ("simulator.virtual", "simulator.page"),
-    ("simulator.serve", "simulator.explore"),
+    ("simulator.serve", "simulator.explore", "simulator.trials"),
     ("simulator.options",),
     ("simulator.__main__",),
 )

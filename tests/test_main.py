@@ -17,6 +17,7 @@ from poll_counter.machine import Machine
 from simulator import __main__ as command_line
 from simulator import explore as exploring
 from simulator import sockets, virtual
+from simulator import trials as trying
 from simulator.__main__ import main
 from simulator.checks import Violation
 from simulator.options import make_parser, read_scenario
@@ -167,7 +168,7 @@ def test_ctrl_c_breaks_off(
         ),
         (["--players", "many"], "argument --players: invalid int value: 'many'"),
         (["--colour"], "unrecognized arguments: --colour"),
-        (["dance"], "argument {run,scenarios,explore,serve,crowd}: invalid choice: 'dance'"),
+        (["dance"], "argument {run,scenarios,explore,trials,serve,crowd}: invalid choice: 'dance'"),
         (["run", "calm", "--rounds", "0"], "--rounds 0: input should be greater than"),
         (["run", "calm", "--processes", "0"], "argument --processes: 0 is not above 0"),
         (["run", "calm", "--mode", "real"], "argument --mode: invalid choice: 'real'"),
@@ -211,7 +212,7 @@ def test_help_shows_the_commands_and_examples(capsys: pytest.CaptureFixture[str]
     assert "python -m simulator serve --port 8765" in out
 
 
-@pytest.mark.parametrize("command", ["run", "explore", "serve", "crowd"])
+@pytest.mark.parametrize("command", ["run", "explore", "trials", "serve", "crowd"])
 def test_every_command_has_help_with_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -415,3 +416,23 @@ def test_a_seed_that_fails_is_told_at_once(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "seed 4, round 2: broken: a rule: how"
     assert lines[1].strip() == "python -m simulator explore --first 4 --seeds 1"
+
+
+def test_faults_are_tried(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For people a table, for scripts one object; exit code 1 if one did harm."""
+    (burst,) = [trial for trial in trying.TRIALS if trial.fault == "all vote at once"]
+    monkeypatch.setattr(command_line, "run_trials", partial(trying.run_trials, [burst]))
+    assert main(["trials", "--quick"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert " ".join(lines[1].split()).startswith("all vote at once virtual 6 0 0 0")
+    assert lines[-1] == "OK: nothing is lost and nothing is doubled"
+    assert main(["trials", "--quick", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [trial["fault"] for trial in told["trials"]] == ["all vote at once"]
+    monkeypatch.setattr(
+        command_line, "run_trials", partial(trying.run_trials, [burst._replace(make=Mute)])
+    )
+    assert main(["trials", "--quick"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "FAILED: all vote at once (virtual)"
