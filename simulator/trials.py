@@ -122,9 +122,10 @@ class Outcome:
     """How often the fault happened."""
     lost: int
     """Votes that had to be counted and were not."""
-    in_flight: int
-    """Votes that ended with their app on their way, unacknowledged: to send them again could count
-    them twice (counting rule 5). They did not have to be counted."""
+    excused: int
+    """Votes that are missing beside the lost ones, of players whose app ended in that very round,
+    where votes are not acknowledged: one that was on its way is not sent again (counting rule 5).
+    Which of them were on their way is not told apart."""
     doubled: int
     """Votes beyond one of a player for one option of one poll."""
     count_error: int
@@ -148,7 +149,7 @@ class Outcome:
             "mode": self.mode,
             "times": self.times,
             "lost": self.lost,
-            "in_flight": self.in_flight,
+            "excused": self.excused,
             "doubled": self.doubled,
             "count_error": self.count_error,
             "recovery_s": round(max(known), 3) if known else None,
@@ -164,7 +165,7 @@ class Outcome:
             mode=self.mode,
             times=self.times + other.times,
             lost=self.lost + other.lost,
-            in_flight=self.in_flight + other.in_flight,
+            excused=self.excused + other.excused,
             doubled=self.doubled + other.doubled,
             count_error=max(self.count_error, other.count_error),
             recovery_s=[*self.recovery_s, *other.recovery_s],
@@ -209,9 +210,9 @@ def outcome(
         verdicts: what the network did to messages.
         back: when the server was there again, if it was down: the end of the fault then.
     """
-    in_flight = 0
+    excused = 0
     if not trial.acknowledged:
-        findings, in_flight = _excuse(evidence, findings)
+        findings, excused = _excuse(evidence, findings)
     rows: list[Row]
     rows, broken = judge(evidence.scenario, evidence.pages, findings, [*observations.values()])
     breaches = Counter[str]()
@@ -224,7 +225,7 @@ def outcome(
         # A heal ends many faults at once, and a lag one for every thing that came too late.
         times=verdicts.total() or len(ends),
         lost=breaches[_MISSING],
-        in_flight=in_flight,
+        excused=excused,
         doubled=breaches[_TWICE],
         count_error=max((abs(row.difference) for row in rows), default=0),
         recovery_s=recoveries(evidence, observations, ends),
@@ -335,16 +336,17 @@ def print_trials(trials: Trials, console: Console) -> None:
                 soft_wrap=True,
             )
     for each in trials.outcomes:
-        if each.in_flight:
+        if each.excused:
             console.print(
-                f"{each.fault}: {each.in_flight} on their way when the app ended, and not sent "
-                "again, for without an acknowledgement that could count twice"
+                f"{each.fault}: {each.excused} missing beside, of players whose app ended in that "
+                "round: without an acknowledgement no vote is sent again"
             )
     console.print("error: the most that a count was off; recovery: seconds, median and most,")
     console.print("from the fault's end to the right count, the spread of the votes included")
     console.print(f"{len(trials.outcomes)} faults tried in {trials.wall_s:.1f} s")
     if trials.ok:
-        console.print("OK: nothing is lost and nothing is doubled", style="bold green")
+        but = " but what is said above" if any(each.excused for each in trials.outcomes) else ""
+        console.print(f"OK: nothing is lost{but} and nothing is doubled", style="bold green")
     else:
         names = ", ".join(f"{each.fault} ({each.mode})" for each in trials.outcomes if not each.ok)
         console.print(f"FAILED: {names}", style="bold red")

@@ -95,9 +95,9 @@ def test_votes_on_their_way_when_an_app_ends_are_told_apart() -> None:
     once = trial("apps restart, unacknowledged")
     found = try_(once)
     assert found.ok
-    assert found.in_flight == 1
+    assert found.excused == 1
     strict = try_(once._replace(acknowledged=True))
-    assert (strict.lost, strict.count_error, strict.in_flight, strict.ok) == (1, 1, 0, False)
+    assert (strict.lost, strict.count_error, strict.excused, strict.ok) == (1, 1, 0, False)
 
 
 def test_only_apps_that_ended_are_excused() -> None:
@@ -105,7 +105,7 @@ def test_only_apps_that_ended_are_excused() -> None:
     once = trial("apps restart, unacknowledged")._replace(make=Mute)
     found = try_(once, quick=True)
     assert found.lost > 200
-    assert 0 < found.in_flight <= found.times
+    assert 0 < found.excused <= found.times
 
 
 def test_shows_of_a_trial_add_up() -> None:
@@ -119,7 +119,7 @@ def test_shows_of_a_trial_add_up() -> None:
         "mode": "virtual",
         "times": 7,
         "lost": 2,
-        "in_flight": 1,
+        "excused": 1,
         "doubled": 1,
         "count_error": 1,
         "recovery_s": 2.0,
@@ -168,8 +168,11 @@ def test_for_people_it_is_a_table_and_a_verdict() -> None:
         print_trials(Trials([one], 2.0), console)
     lines = capture.get().splitlines()
     assert lines[1].split() == ["a", "fault", "virtual", "3", "0", "0", "0", "1.50", "2.00"]
-    assert lines[3].startswith("a fault: 2 on their way when the app ended")
-    assert lines[-2:] == ["1 faults tried in 2.0 s", "OK: nothing is lost and nothing is doubled"]
+    assert lines[3].startswith("a fault: 2 missing beside, of players whose app ended")
+    assert lines[-2:] == [
+        "1 faults tried in 2.0 s",
+        "OK: nothing is lost but what is said above and nothing is doubled",
+    ]
 
 
 def test_progress_is_told() -> None:
