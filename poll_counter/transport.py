@@ -33,7 +33,7 @@ from .facts import Disconnected, Fact, FrameSkipped, Welcomed
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Transport", "WebSocketTransport", "full_jitter"]
+__all__ = ["Transport", "WebSocketTransport", "full_jitter", "is_loopback"]
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def full_jitter(
     return draw() * min(max(cap_s, first_s), first_s * 2.0 ** min(attempt, 32))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Tell whether a host is this machine, by its spelling alone: a resolver may be lied to.
 
     Of the spellings that only a resolver understands (127.1, 0x7f000001) none is taken.
@@ -127,7 +127,7 @@ class _Connect(connect):
         told = super().process_redirect(exc)
         if isinstance(told, str):
             to = parse_uri(told)
-            if not (to.secure or self._allow_plain or _is_loopback(to.host)):
+            if not (to.secure or self._allow_plain or is_loopback(to.host)):
                 return SecurityError(f"a redirect to plain ws://{to.host} is not followed")
         return told
 
@@ -182,7 +182,7 @@ class WebSocketTransport:
             raise MisuseError(
                 f"that is no WebSocket address ({why}); pass one such as 'wss://host/path'"
             ) from None
-        loopback = _is_loopback(parsed.host)
+        loopback = is_loopback(parsed.host)
         if not parsed.secure and not (loopback or allow_plain):
             raise MisuseError(
                 f"ws:// is not encrypted, and {parsed.host} is not this machine; use wss://, or "

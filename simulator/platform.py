@@ -24,7 +24,7 @@ __all__ = ["Platform"]
 
 
 class Platform:
-    """A platform with one project and tokens for it, as long as the block runs.
+    """A platform with one project, an event template and tokens for it, as long as the block runs.
 
         async with Platform() as platform, platform.api() as api:
             event = await api.create_event(platform.project_id, {"name": "A show"})
@@ -50,6 +50,8 @@ class Platform:
         self.emulator = Emulator(results_interval_s=choices.results_interval_s, log=log)
         self.content = Content(self.emulator, choices)
         self.project_id = self.content.add_project("A trivia show")
+        template = {"start_mode": "manual", "duration": choices.event_duration_s, "settings": []}
+        self.content.add_event_template(self.project_id, "A trivia show", template)
         self.token = secrets.token_urlsafe(24)
         """A producer's bearer token, for whoever tries the platform."""
         self._host_token = secrets.token_urlsafe(24)  # a bucket of its own

@@ -28,7 +28,6 @@ from .swarm import Swarm, TransportFactory, make_transport
 
 __all__ = [
     "ARRIVAL_TIMEOUT_S",
-    "RESULTS_INTERVAL_S",
     "Disturb",
     "Played",
     "arrival",
@@ -40,8 +39,8 @@ __all__ = [
     "show_progress",
 ]
 
-RESULTS_INTERVAL_S = 0.25
-"""Results are told at most four times a second."""
+LIVE_INTERVAL_S = 0.25
+"""How often the live table is shown."""
 SLACK_S = 1.0
 """What a message may take on loopback when the machine is busy."""
 ARRIVAL_TIMEOUT_S = 60.0
@@ -242,4 +241,4 @@ async def show_progress(
                 counts=swarm.counts,
             )
         )
-        await asyncio.sleep(RESULTS_INTERVAL_S)
+        await asyncio.sleep(LIVE_INTERVAL_S)

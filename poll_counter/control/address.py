@@ -1,16 +1,16 @@
 """Where the Control API is: one of the platform's environments, or any other address.
 
-Pure. The token is sent there, so an address has to be encrypted or this machine's own.
+The token is sent there, so an address has to be encrypted or this machine's own.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import SplitResult, quote, urlsplit
 
 from poll_counter.errors import MisuseError
+from poll_counter.transport import is_loopback
 
-__all__ = ["API", "ENVIRONMENTS", "base_url", "is_loopback", "segment"]
+__all__ = ["API", "ENVIRONMENTS", "base_url", "segment"]
 
 API = "/api/v2"
 """The path under which the Control API stands (contract section 2)."""
@@ -65,16 +65,6 @@ def _parts(url: str) -> SplitResult | None:
     host = parts.hostname or ""
     usable = usable and host.isascii() and host.isprintable() and " " not in host
     return parts if usable and parts.scheme in {"http", "https"} else None
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine, so that nobody is on the way to it."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def segment(id_: str, what: str) -> str:

@@ -23,6 +23,7 @@ from poll_counter.errors import MisuseError
         ("http://127.9.9.9:80", "http://127.9.9.9/api/v2"),
         ("http://localhost:8080", "http://localhost:8080/api/v2"),
         ("http://[::1]:8080", "http://[::1]:8080/api/v2"),
+        ("http://[::ffff:127.0.0.1]:8080", "http://[::ffff:127.0.0.1]:8080/api/v2"),
     ],
 )
 def test_an_environment_or_any_address(base: str, url: str) -> None:
