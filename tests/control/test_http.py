@@ -68,12 +68,20 @@ UNSAFE: dict[str, Job] = {
     "start_event": lambda api: api.start_event("e1"),
     "stop": lambda api: api.update_element("e1", {"label": "x", "action": "stop"}),
 }
-UNSURE = [status(500), status(502), status(503), status(504), TIMEOUT, httpx.ReadError("reset")]
-UNTOUCHED = [status(429), REFUSED, httpx.ConnectTimeout("")]
+UNSURE: dict[str, Step] = {
+    **{str(code): status(code) for code in (500, 502, 503, 504)},
+    "timeout": TIMEOUT,
+    "reset": httpx.ReadError("reset"),
+}
+UNTOUCHED: dict[str, Step] = {
+    "429": status(429),
+    "refused": REFUSED,
+    "connect timeout": httpx.ConnectTimeout(""),
+}
 
 
 @pytest.mark.parametrize("job", [*SAFE, *UNSAFE])
-@pytest.mark.parametrize("failure", UNTOUCHED, ids=repr)
+@pytest.mark.parametrize("failure", UNTOUCHED.values(), ids=UNTOUCHED)
 async def test_what_was_not_carried_out_is_repeated_whatever_it_is(job: str, failure: Step) -> None:
     """Refused for its rate, or no connection: nothing has happened yet."""
     api, platform, naps = api_on(failure, failure, answer_to(job))
@@ -83,7 +91,7 @@ async def test_what_was_not_carried_out_is_repeated_whatever_it_is(job: str, fai
 
 
 @pytest.mark.parametrize("job", SAFE)
-@pytest.mark.parametrize("failure", UNSURE, ids=repr)
+@pytest.mark.parametrize("failure", UNSURE.values(), ids=UNSURE)
 async def test_what_may_have_been_carried_out_is_repeated_if_that_is_safe(
     job: str, failure: Step
 ) -> None:
@@ -94,7 +102,7 @@ async def test_what_may_have_been_carried_out_is_repeated_if_that_is_safe(
 
 
 @pytest.mark.parametrize("job", UNSAFE)
-@pytest.mark.parametrize("failure", UNSURE, ids=repr)
+@pytest.mark.parametrize("failure", UNSURE.values(), ids=UNSURE)
 async def test_a_creation_or_an_action_is_never_sent_twice(job: str, failure: Step) -> None:
     """It might make two, or act on what somebody has done meanwhile."""
     api, platform, _ = api_on(failure)
