@@ -11,7 +11,7 @@ import logging
 import random
 import ssl as ssl_module
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -107,7 +107,7 @@ class PollCounter:
     when the app is slow, and ends with the event. Losing the network raises nothing.
 
     Args:
-        url: the live channel's address, `wss://...`.
+        url: the live channel's address, `wss://...`, or those of several servers of one platform.
         event_id: the platform's id of the event.
         journal: where this player's id and votes are kept: a path, or MEMORY, with which a
             restarted app is a new player. While another process uses the file, this counter
@@ -140,7 +140,7 @@ class PollCounter:
 
     def __init__(
         self,
-        url: str | None = None,
+        url: str | Sequence[str] | None = None,
         *,
         event_id: str,
         journal: JournalLike,

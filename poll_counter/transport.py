@@ -10,9 +10,9 @@ import ipaddress
 import logging
 import random
 import ssl as ssl_module
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -132,11 +132,42 @@ class _Connect(connect):
         return told
 
 
+class _Address(NamedTuple):
+    """Where a server is, and how it is reached."""
+
+    url: str
+    host: str
+    """For the log: an address may carry a token."""
+    secure: bool
+    loopback: bool
+
+    @classmethod
+    def read(cls, url: str, *, allow_plain: bool) -> _Address:
+        """Take a URL apart; raises MisuseError for one that cannot work."""
+        try:
+            parsed = parse_uri(url)
+        except (InvalidURI, ValueError) as error:
+            # Never the address itself, nor a part of it: it may carry a token or a password.
+            why = error.msg if isinstance(error, InvalidURI) else "its host or port is malformed"
+            raise MisuseError(
+                f"that is no WebSocket address ({why}); pass one such as 'wss://host/path'"
+            ) from None
+        loopback = is_loopback(parsed.host)
+        if not parsed.secure and not (loopback or allow_plain):
+            raise MisuseError(
+                f"ws:// is not encrypted, and {parsed.host} is not this machine; use wss://, or "
+                "pass allow_plain=True where the network between can be trusted"
+            )
+        return cls(url, parsed.host, parsed.secure, loopback)
+
+
 class WebSocketTransport:
     """The live channel: subprotocol `poll-counter.v1`, one JSON object per text frame.
 
     Args:
-        url: `wss://...`; plain `ws://` reaches loopback only, unless `allow_plain`.
+        url: `wss://...`; plain `ws://` reaches loopback only, unless `allow_plain`. A sequence
+            of them names servers of one platform that are equal: the first is drawn, and after
+            every lost or failed connection the next one has its turn.
         ssl: a TLS context, for an own certificate authority; verified defaults else.
         allow_plain: allow `ws://` to other hosts: anybody on the way can read and vote.
         max_frame_bytes: a longer frame ends the connection.
@@ -163,7 +194,7 @@ class WebSocketTransport:
 
     def __init__(
         self,
-        url: str,
+        url: str | Sequence[str],
         *,
         ssl: ssl_module.SSLContext | None = None,
         allow_plain: bool = False,
@@ -174,26 +205,16 @@ class WebSocketTransport:
         reconnect_first_s: float = 5.0,
         reconnect_cap_s: float = 20.0,
     ) -> None:
-        try:
-            parsed = parse_uri(url)
-        except (InvalidURI, ValueError) as error:
-            # Never the address itself, nor a part of it: it may carry a token or a password.
-            why = error.msg if isinstance(error, InvalidURI) else "its host or port is malformed"
-            raise MisuseError(
-                f"that is no WebSocket address ({why}); pass one such as 'wss://host/path'"
-            ) from None
-        loopback = is_loopback(parsed.host)
-        if not parsed.secure and not (loopback or allow_plain):
-            raise MisuseError(
-                f"ws:// is not encrypted, and {parsed.host} is not this machine; use wss://, or "
-                "pass allow_plain=True where the network between can be trusted"
-            )
-        if ssl is not None and not parsed.secure:
+        urls = [url] if isinstance(url, str) else url
+        self._addresses = [_Address.read(each, allow_plain=allow_plain) for each in urls]
+        if not self._addresses:
+            raise MisuseError("there is no address to connect to; pass one, or several")
+        if ssl is not None and not any(address.secure for address in self._addresses):
             raise MisuseError("ws:// is not encrypted, so ssl= has no use; make it wss://")
-        self.url = url
-        self._host = parsed.host  # for the log: an address may carry a token
+        self._turn = 0
+        if len(self._addresses) > 1:  # a crowd begins at all of them
+            self._turn = random.randrange(len(self._addresses))  # noqa: S311 - hides nothing
         self._ssl = ssl
-        self._proxy: Literal[True] | None = None if loopback else True
         self._allow_plain = allow_plain
         self._max_frame_bytes = max_frame_bytes
         self._open_timeout_s = open_timeout_s
@@ -205,6 +226,15 @@ class WebSocketTransport:
         self._answers = 0
         self._said: set[str] = set()
         self._retry_after_s = 0.0
+
+    @property
+    def url(self) -> str:
+        """The address that is connected to, or is next."""
+        return self._address.url
+
+    @property
+    def _address(self) -> _Address:
+        return self._addresses[self._turn]
 
     async def facts(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
         """Connect, and reconnect for ever with full jitter; give every fact as it comes."""
@@ -221,12 +251,13 @@ class WebSocketTransport:
                 if isinstance(error, InvalidStatus):
                     self._retry_after_s = _retry_after(error.response)
             yield Disconnected()
+            self._turn = (self._turn + 1) % len(self._addresses)
             delay_s = full_jitter(
                 attempt, first_s=self._reconnect_first_s, cap_s=self._reconnect_cap_s
             )
             attempt += 1
             delay_s, self._retry_after_s = delay_s + self._retry_after_s, 0.0
-            logger.debug("connecting to %s again in %.1f s", self._host, delay_s)
+            logger.debug("connecting to %s again in %.1f s", self._address.host, delay_s)
             await asyncio.sleep(delay_s)
 
     async def send(self, vote: CastVote) -> None:
@@ -239,14 +270,14 @@ class WebSocketTransport:
         await self._connection.send(wire.encode(answer))
 
     async def _one_connection(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
-        wire = _wire()
-        tls: dict[str, Any] = {} if self._ssl is None else {"ssl": self._ssl}
+        wire, address = _wire(), self._address
+        tls: dict[str, Any] = {"ssl": self._ssl} if self._ssl and address.secure else {}
         connection = await _Connect(
-            self.url,
+            address.url,
             allow_plain=self._allow_plain,
             subprotocols=[Subprotocol(wire.SUBPROTOCOL)],
             compression=None,  # a frame is some hundred bytes, a compressor a hundred kilobytes
-            proxy=self._proxy,
+            proxy=None if address.loopback else True,
             max_size=self._max_frame_bytes,
             max_queue=QUEUE_FRAMES,
             open_timeout=self._open_timeout_s,
@@ -307,7 +338,7 @@ class WebSocketTransport:
         if closed is not None and closed.code == FRAME_TOO_LONG:
             usual, told = False, "it sent a frame longer than max_frame_bytes"
         level = logging.DEBUG if usual else self._once(type(error).__name__)
-        logger.log(level, "no connection to %s: %s", self._host, told)
+        logger.log(level, "no connection to %s: %s", self._address.host, told)
 
     def _log_error(self, code: str, message: str) -> None:
         """Log what the server says is wrong."""

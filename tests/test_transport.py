@@ -6,8 +6,10 @@ import asyncio
 import logging
 import random
 import shutil
+import socket
 import ssl
 import subprocess
+from collections import Counter
 from contextlib import aclosing
 from pathlib import Path
 from typing import Final
@@ -633,6 +635,53 @@ def test_plain_address(host: str) -> None:
 def test_plain_address_of_this_machine(host: str) -> None:
     """Plain ws:// reaches this machine."""
     assert WebSocketTransport(f"ws://{host}:8765").url == f"ws://{host}:8765"
+
+
+def test_no_address_at_all() -> None:
+    """Several addresses are at least one, and every one of them has to work."""
+    with pytest.raises(MisuseError, match="there is no address to connect to"):
+        WebSocketTransport([])
+    with pytest.raises(MisuseError, match="no WebSocket address"):
+        WebSocketTransport(["wss://live.example/show", "wss://"])
+    with pytest.raises(MisuseError, match="is not this machine"):
+        WebSocketTransport(["wss://live.example/show", "ws://live.example/show"])
+
+
+def test_several_addresses_are_equal() -> None:
+    """A crowd with one list of servers begins at all of them, alike."""
+    urls = [f"wss://{name}.live.example/show" for name in "abc"]
+    begun = Counter(WebSocketTransport(urls).url for _ in range(300))
+    assert sorted(begun) == urls
+    assert min(begun.values()) > 60  # of 100: six standard deviations are 49
+
+
+async def test_the_next_address_has_its_turn(caplog: pytest.LogCaptureFixture) -> None:
+    """After a failure to connect, and after a loss, the next server is tried; delays as ever."""
+    caplog.set_level(logging.DEBUG, "poll_counter")
+    nobody = socket.create_server(("127.0.0.1", 0))
+    closed = f"ws://127.0.0.1:{nobody.getsockname()[1]}"
+    nobody.close()
+    async with ScriptedServer() as one, ScriptedServer() as two:
+        transport = quick([one.url, closed, two.url])
+        transport._turn = 0  # whichever is drawn
+        async with Listener(transport) as listener:
+            for server in (one, two, one, two):
+                peer = await server.welcome()
+                assert await listener.next() == WELCOMED
+                assert transport.url == server.url
+                peer.transport.abort()
+                assert await listener.next() == Disconnected()
+                if server is one:
+                    assert await listener.next() == Disconnected()  # nobody is at the second
+    assert len(delays(caplog)) >= 6
+
+
+def test_ssl_goes_to_those_with_tls() -> None:
+    """A TLS context is for the addresses that have a use for it; one is enough."""
+    context = ssl.create_default_context()
+    WebSocketTransport(["ws://127.0.0.1:8765", "wss://live.example"], ssl=context)
+    with pytest.raises(MisuseError, match="ssl= has no use; make it wss://"):
+        WebSocketTransport(["ws://127.0.0.1:8765", "ws://127.0.0.1:8766"], ssl=context)
 
 
 def test_ssl_without_wss() -> None:

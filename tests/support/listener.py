@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Final, Self
@@ -18,7 +19,7 @@ WELCOMED: Final = Welcomed("active", (), rev=1, event_rev=1, event_id="demo", se
 """What `welcome()` of a scripted server says."""
 
 
-def quick(url: str, **options: float) -> WebSocketTransport:
+def quick(url: str | Sequence[str], **options: float) -> WebSocketTransport:
     """Make a transport that comes back at once."""
     return WebSocketTransport(url, **{"reconnect_first_s": 0.0, **options})  # type: ignore[arg-type]
 
