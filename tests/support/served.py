@@ -53,7 +53,15 @@ class ServedShow:
 
     def play(self, number: int) -> None:
         """Publish and close a trivia."""
+        self.publish(number)
+        self.close(number)
+
+    def publish(self, number: int) -> None:
+        """Publish a trivia."""
         self._act(self.emulator.publish, self.show.trivia[number - 1])
+
+    def close(self, number: int) -> None:
+        """Close a trivia."""
         self._act(self.emulator.close, self.show.trivia[number - 1])
 
     def stop(self) -> None:
@@ -64,6 +72,10 @@ class ServedShow:
     def connected(self) -> int:
         """How many connections the event has."""
         return self.emulator.connected(self.show.event_id)
+
+    def votes(self, option: int = 0) -> int:
+        """How many votes an option of the hidden poll has."""
+        return self.emulator.votes(self.show.polls[0])[option]
 
     def _act(self, action: object, subject: str) -> None:
         done: Future[None] = Future()
