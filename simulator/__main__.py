@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import itertools
 import logging
 import sys
@@ -18,11 +17,13 @@ from rich.table import Table
 from poll_counter import MisuseError
 
 from .explore import Tried, explore, print_exploration, replay_line
+from .loops import run
 from .options import make_parser, read_scenario, refuse_options, run_line
 from .page import page
 from .report import Report, options_line, print_crowd, print_report
 from .scenario import VIRTUAL_ONLY, Scenario, preset_names
 from .serve import check_host, join_show, serve_show
+from .shards import WorkerLostError
 from .sockets import run_sockets
 from .trials import TRIALS, print_trials, run_trials
 from .virtual import run_virtual
@@ -57,22 +58,25 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(stderr=options.json, highlight=False)
     try:
         alone = {"scenarios": _list_scenarios, "explore": _explore, "trials": _trials}
+        refuse_options(parser, options)
+        options.processes = getattr(options, "processes", 1)
         if options.command in alone:
-            refuse_options(parser, options)
             return alone[options.command](options, console)
         act = {None: _run, "run": _run_scenario, "serve": _serve, "crowd": _crowd}[options.command]
         return act(read_scenario(parser, options), options, console)
     except MisuseError as error:
         print(f"python -m simulator: {error}", file=sys.stderr)
         return 2
+    except WorkerLostError as error:
+        print(f"python -m simulator: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 
 
 def _run(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:
-    console.print(options_line(scenario), soft_wrap=True)
-    with _live(console, wanted=not options.json) as show_live:
-        report = asyncio.run(run_sockets(scenario, show_live=show_live))
+    console.print(options_line(scenario, options.processes), soft_wrap=True)
+    report = _on_sockets(scenario, options, console)
     if options.json:
         print(report.as_json())
     else:
@@ -81,8 +85,6 @@ def _run(scenario: Scenario, options: argparse.Namespace, console: Console) -> i
 
 
 def _run_scenario(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:
-    if options.mode == "sockets" and options.processes > 1:
-        raise MisuseError("--processes goes with --mode virtual: one process has all the sockets")
     replay = run_line(options)
     console.print(replay, soft_wrap=True)
     if options.mode == "sockets":
@@ -98,8 +100,7 @@ def _run_scenario(scenario: Scenario, options: argparse.Namespace, console: Cons
     if options.mode == "virtual":
         report = _in_virtual_time(scenario, options.processes, console)
     else:
-        with _live(console, wanted=not options.json) as show_live:
-            report = asyncio.run(run_sockets(scenario, show_live=show_live))
+        report = _on_sockets(scenario, options, console)
     if options.report is not None:
         others = None
         if scenario.without_spread and options.mode == "virtual":
@@ -115,6 +116,12 @@ def _run_scenario(scenario: Scenario, options: argparse.Namespace, console: Cons
     else:
         print_report(report, console, replay=replay)
     return 0 if report.ok else 1
+
+
+def _on_sockets(scenario: Scenario, options: argparse.Namespace, console: Console) -> Report:
+    with _live(console, wanted=not options.json) as show_live:
+        show = run_sockets(scenario, show_live=show_live, processes=options.processes)
+        return run(show)
 
 
 def _in_virtual_time(scenario: Scenario, processes: int, console: Console) -> Report:
@@ -188,7 +195,7 @@ def _serve(scenario: Scenario, options: argparse.Namespace, console: Console) ->
         console=console,
     )
     try:
-        asyncio.run(serving)
+        run(serving)
     except OSError as error:
         raise MisuseError(f"cannot listen: {error}") from error
     return 0
@@ -197,7 +204,8 @@ def _serve(scenario: Scenario, options: argparse.Namespace, console: Console) ->
 def _crowd(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:
     check_host(options.url, options.allow_host)
     with _live(console, wanted=not options.json) as show_live:
-        report = asyncio.run(join_show(scenario, options.url, options.event, show_live))
+        joining = join_show(scenario, options.url, options.event, show_live, options.processes)
+        report = run(joining)
     if options.json:
         print(report.as_json())
     else:

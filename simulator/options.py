@@ -72,6 +72,7 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_options(parser)
+    _add_processes(parser)
     names = "{run,scenarios,explore,trials,serve,crowd}"
     commands = parser.add_subparsers(dest="command", metavar=names)
     _add_run(commands)
@@ -128,6 +129,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="let the crowd go to this host too, which you may load",
     )
     _add_options(crowd, **DEFAULTS["crowd"])
+    _add_processes(crowd)
     return parser
 
 
@@ -155,9 +157,7 @@ def _add_run(commands: Any) -> None:
         ("--sample-rate", float, "P", "the share of players that vote"),
     ):
         run.add_argument(name, type=kind, default=argparse.SUPPRESS, metavar=metavar, help=text)
-    run.add_argument(
-        "--processes", type=_positive, default=1, metavar="N", help="in virtual time; default: 1"
-    )
+    _add_processes(run)
     run.add_argument("--report", type=Path, metavar="FILE", help="write a page of HTML, too")
     _add_json(run)
 
@@ -175,7 +175,7 @@ def _add_explore(commands: Any) -> None:
         "--seeds", type=_positive, default=100, metavar="N", help="how many; default: 100"
     )
     command.add_argument("--minutes", type=float, metavar="M", help="begin no seed after so long")
-    command.add_argument("--processes", type=_positive, default=1, metavar="N", help="default: 1")
+    _add_processes(command, "the seeds are")
     _add_json(command)
 
 
@@ -192,6 +192,16 @@ def _add_trials(commands: Any) -> None:
         "--quick", action="store_true", help="one small show for each fault, rather than more"
     )
     _add_json(command)
+
+
+def _add_processes(parser: argparse.ArgumentParser, of: str = "the crowd is") -> None:
+    parser.add_argument(
+        "--processes",
+        type=_positive,
+        default=argparse.SUPPRESS,
+        metavar="P",
+        help=f"over how many processes {of} spread; default: 1",
+    )
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -257,7 +267,12 @@ def read_scenario(parser: argparse.ArgumentParser, options: argparse.Namespace) 
 
 def refuse_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuse what stands before a command that has no use for it."""
-    useless = sorted(Scenario.model_fields.keys() & vars(options).keys())
+    known = set[str]()
+    if options.command in {"scenarios", "explore", "trials"}:
+        known.update(Scenario.model_fields)
+    if options.command in {"scenarios", "trials", "serve"}:
+        known.add("processes")
+    useless = sorted(known & vars(options).keys())
     if useless:
         parser.error(f"{options.command} takes no --{useless[0].replace('_', '-')}")
 
@@ -265,6 +280,8 @@ def refuse_options(parser: argparse.ArgumentParser, options: argparse.Namespace)
 def run_line(options: argparse.Namespace) -> str:
     """The command line that runs this again."""
     given = {name: value for name, value in vars(options).items() if name in Scenario.model_fields}
+    if options.mode == "sockets" and "processes" in options:
+        given["processes"] = options.processes
     told = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
     line = f"python -m simulator run {shlex.quote(options.scenario)} --mode {options.mode}"
     return f"{line} {told}".rstrip()

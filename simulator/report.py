@@ -57,6 +57,10 @@ class Report:
     """What the network did to messages: verdict -> messages."""
     publications: Sequence[Publication] = ()
     """What the host published through the Control API; nothing in virtual time."""
+    loop: str | None = None
+    """The event loop that it ran on; None in virtual time."""
+    processes: int = 1
+    """Over how many processes a crowd on sockets was spread."""
 
     @property
     def votes_accepted(self) -> int:
@@ -87,6 +91,8 @@ class Report:
             "votes_sent": self.votes_sent,
             "votes_accepted": self.votes_accepted,
             "reconnects": self.reconnects,
+            "loop": self.loop,
+            "processes": self.processes,
             "wall_s": round(self.wall_s, 3),
             "peak_rss_mb": round(self.peak_rss_mb, 1),
             "publications": [
@@ -147,7 +153,7 @@ def peak_rss_mb() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB here
 
 
-def options_line(scenario: Scenario) -> str:
+def options_line(scenario: Scenario, processes: int = 1) -> str:
     """The command line that runs this scenario again."""
     options = {
         "players": scenario.players,
@@ -158,6 +164,8 @@ def options_line(scenario: Scenario) -> str:
         "drop": scenario.drop,
         "late": scenario.late,
     }
+    if processes > 1:
+        options["processes"] = processes
     shown = " ".join(f"--{name} {str(value).removesuffix('.0')}" for name, value in options.items())
     return f"python -m simulator {shown}"
 
@@ -204,9 +212,13 @@ def print_report(report: Report, console: Console, replay: str | None = None) ->
     for violation in report.violations:
         console.print(f"round {violation.round}: broken: {violation.rule}", style="red")
         console.print(f"    {violation.text}")
+    where = f" on {report.loop}" if report.loop else ""
+    if report.processes > 1:
+        where += f" in {report.processes} processes"
     console.print(
         f"{report.votes_accepted:,} votes accepted of {report.votes_sent:,} sent, "
-        f"{report.reconnects:,} reconnects, {report.wall_s:.1f} s"
+        f"{report.reconnects:,} reconnects, {report.wall_s:.1f} s{where}",
+        soft_wrap=True,
     )
     if report.freshness_ms is not None:
         p50, p99 = (report.freshness_ms[name] for name in ("p50", "p99"))
@@ -225,7 +237,7 @@ def print_report(report: Report, console: Console, replay: str | None = None) ->
         rounds = sorted({violation.round for violation in report.violations})
         told = ", ".join(map(str, rounds))
         console.print(f"FAILED in round {told}; run it again with", style="bold red")
-        again = replay or options_line(report.scenario)
+        again = replay or options_line(report.scenario, report.processes)
         console.print(f"    {again}", soft_wrap=True, markup=False)  # a path may have brackets
 
 

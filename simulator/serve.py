@@ -30,6 +30,7 @@ from .host import make_show, run_show
 from .platform import Platform
 from .report import CrowdReport
 from .scenario import Scenario
+from .shards import gathered
 from .show import Show
 from .sockets import arrival, end_task, show_progress
 from .swarm import Swarm
@@ -191,6 +192,7 @@ async def join_show(
     url: str,
     event_id: str,
     show_live: Callable[[Table], object] | None = None,
+    processes: int = 1,
 ) -> CrowdReport:
     """Drive a crowd against a platform until the event ends, or SIGINT or SIGTERM.
 
@@ -199,35 +201,30 @@ async def join_show(
         url: the platform's live channel; see `check_host`.
         event_id: the event.
         show_live: takes the live table, four times a second.
+        processes: over how many processes the crowd is spread.
 
-    Raises `MisuseError` when the crowd cannot get in.
+    Raises `MisuseError` when the crowd cannot get in, `WorkerLostError` when a process is lost.
     """
-    swarm = Swarm(url, event_id, scenario)
-
-    def votes() -> int:
-        return swarm.total("votes_accepted")
-
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(_stop_signals())
-        crowd = asyncio.create_task(swarm.run())
-        stack.push_async_callback(end_task, crowd)
+        crowd = await stack.enter_async_context(
+            gathered(url, event_id, scenario, processes=processes)
+        )
+        coming = asyncio.create_task(crowd.run())
+        stack.push_async_callback(end_task, coming)
         if show_live is not None:
-            live = asyncio.create_task(show_progress(swarm, votes, show_live))
-            stack.push_async_callback(end_task, live)
-        await arrival(swarm, crowd, stop)
+            progress = show_progress(crowd, lambda: crowd.votes_accepted, show_live)
+            stack.push_async_callback(end_task, asyncio.create_task(progress))
+        await arrival(crowd, coming, stop)
         stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait([crowd, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([coming, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        observations = [player.observation() for player in swarm.players]
+        statement = await crowd.make_statement()
+    observations = [*statement.observations.values()]
     counts: dict[int, int] = {}
     for observation in observations:
         for round_, count in observation.counts.items():
             if observation.connected and count.players is not None:
                 counts[round_] = min(count.players, counts.get(round_, count.players))
-    totals = {
-        "players": len(swarm.players),
-        "votes_sent": swarm.total("votes_sent"),
-        "votes_accepted": swarm.total("votes_accepted"),
-        "reconnects": sum(player.reconnects for player in swarm.players),
-    }
+    totals = {"players": len(observations), **statement.stats}
     return CrowdReport(counts, check_observers(observations), totals)

@@ -1,30 +1,33 @@
-"""A run on real sockets: platform, host and crowd in one process, from scenario to report."""
+"""A run on real sockets: platform, host and crowd, from scenario to report."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from rich.table import Table
 
 from poll_counter import MisuseError
 
-from .checks.evidence import Evidence, Observation
+from .checks.evidence import Evidence
 from .checks.findings import examine
 from .checks.freshness import freshness
 from .checks.judge import judge
 from .choices import Choices
 from .emulator import Entry
 from .host import make_show, requests_per_s, run_show
+from .loops import allow_descriptors, running
 from .platform import Platform
 from .report import Report, by_round, live_table, peak_rss_mb
 from .scenario import Scenario
+from .shards import gathered
 from .show import Publication, Show
-from .swarm import Swarm, TransportFactory, make_transport
+from .statement import Statement
+from .swarm import Crowd, TransportFactory, make_transport
 
 __all__ = [
     "ARRIVAL_TIMEOUT_S",
@@ -49,7 +52,7 @@ FAREWELL_S = 15.0
 """How long the clients may take to leave a finished event."""
 
 
-Disturb = Callable[[Platform, Swarm], Coroutine[None, None, None]]
+Disturb = Callable[[Platform], Coroutine[None, None, None]]
 """Does something to the platform while its show goes on; ended with the show."""
 
 
@@ -58,28 +61,18 @@ class Played:
     """What is left of a show when its platform is gone."""
 
     evidence: Evidence
-    swarm: Swarm
+    statement: Statement
     publications: list[Publication]
     wall_s: float
-
-    def observations(self) -> list[Observation]:
-        """What each player read."""
-        return [player.observation() for player in self.swarm.players]
-
-    @property
-    def verdicts(self) -> Counter[str]:
-        """What the network did to messages: verdict -> messages."""
-        found = Counter[str]()
-        for player in self.swarm.players:
-            for _, transport in player.transports:
-                found.update(transport.verdicts)
-        return found
+    loop: str
+    processes: int
 
 
 async def run_sockets(
     scenario: Scenario,
     make_transport: TransportFactory = make_transport,
     show_live: Callable[[Table], object] | None = None,
+    processes: int = 1,
 ) -> Report:
     """Run a whole show with its crowd on loopback, and check the counts.
 
@@ -87,8 +80,11 @@ async def run_sockets(
         scenario: the show and its crowd; what is for virtual time only is left out.
         make_transport: makes a player's transport; test doubles go in here.
         show_live: takes the live table, four times a second.
+        processes: over how many processes the crowd is spread; one shares that of the platform.
+
+    Raises `MisuseError` when the crowd does not get in, `WorkerLostError` when a process is lost.
     """
-    return conclude(await play(scenario, make_transport, show_live))
+    return conclude(await play(scenario, make_transport, show_live, processes=processes))
 
 
 async def play(
@@ -96,12 +92,15 @@ async def play(
     make_transport: TransportFactory = make_transport,
     show_live: Callable[[Table], object] | None = None,
     disturb: Disturb | None = None,
+    processes: int = 1,
 ) -> Played:
     """Run a whole show with its crowd on loopback; the arguments are those of `run_sockets`.
 
     `disturb` does to the platform what a scenario cannot say, from the crowd's arrival on.
     """
     scenario = scenario.on_sockets()
+    peers = scenario.players + scenario.hostile_peers
+    allow_descriptors(2 * peers if processes == 1 else peers)
     log: list[Entry] = []
     platform = Platform(choices_for(scenario), log=log)
     started = time.monotonic()
@@ -113,29 +112,38 @@ async def play(
         def votes() -> int:
             return sum(sum(platform.emulator.votes(poll)) for poll in show.polls)
 
-        swarm = Swarm(platform.live.url, show.event_id, scenario, make_transport)
-        crowd = asyncio.create_task(swarm.run())
-        stack.push_async_callback(end_task, crowd)
+        crowd = await stack.enter_async_context(
+            gathered(platform.live.url, show.event_id, scenario, make_transport, processes)
+        )
+        coming = asyncio.create_task(crowd.run())
+        stack.push_async_callback(end_task, coming)
         if show_live is not None:
-            live = asyncio.create_task(show_progress(swarm, votes, show_live))
+            live = asyncio.create_task(show_progress(crowd, votes, show_live))
             stack.push_async_callback(end_task, live)
-        await arrival(swarm, crowd)
+        await arrival(crowd, coming)
         if disturb is not None:
-            stack.push_async_callback(end_task, asyncio.create_task(disturb(platform, swarm)))
-        publications = await run_show(api, show, scenario, keep_time=swarm.keep_time)
-        await asyncio.wait([crowd], timeout=FAREWELL_S)
+            stack.push_async_callback(end_task, asyncio.create_task(disturb(platform)))
+        showing = asyncio.create_task(run_show(api, show, scenario, keep_time=crowd.keep_time))
+        stack.push_async_callback(end_task, showing)
+        await asyncio.wait([coming, showing], return_when=asyncio.FIRST_COMPLETED)
+        if coming.done():
+            coming.result()  # without a crowd there is no use in going on
+        publications = await showing
+        await asyncio.wait([coming], timeout=FAREWELL_S)
+        await end_task(coming)
+        statement = await crowd.make_statement()
     wall_s = time.monotonic() - started
     log = [entry._replace(at=entry.at - platform.live.epoch) for entry in log]  # the players' clock
-    return Played(_evidence(scenario, show, log, swarm), swarm, publications, wall_s)
+    evidence = _evidence(scenario, show, log, statement)
+    return Played(evidence, statement, publications, wall_s, running(), processes)
 
 
 def conclude(played: Played) -> Report:
     """Hold what was counted in a show against the truth."""
-    evidence, swarm = played.evidence, played.swarm
+    evidence, statement = played.evidence, played.statement
     scenario, pages = evidence.scenario, evidence.pages
-    observations = played.observations()
-    staying = sum(p.plan.leave_at is None and not p.plan.watches for p in swarm.players)
-    findings = examine(evidence, staying)
+    observations = [*statement.observations.values()]
+    findings = examine(evidence, statement.staying)
     rows, violations = judge(scenario, pages, findings, observations)
     return Report(
         scenario=scenario,
@@ -143,13 +151,15 @@ def conclude(played: Played) -> Report:
         rows=rows,
         violations=violations,
         findings=findings,
-        votes_sent=swarm.total("votes_sent"),
-        reconnects=sum(player.reconnects for player in swarm.players),
+        votes_sent=statement.stats["votes_sent"],
+        reconnects=statement.stats["reconnects"],
         wall_s=played.wall_s,
-        peak_rss_mb=peak_rss_mb(),
+        peak_rss_mb=max(statement.peak_rss_mb, peak_rss_mb()),
         freshness=freshness(by_round(scenario, pages, findings), observations),
-        verdicts=played.verdicts,
+        verdicts=statement.verdicts,
         publications=played.publications,
+        loop=played.loop,
+        processes=played.processes,
     )
 
 
@@ -159,12 +169,8 @@ def choices_for(scenario: Scenario) -> Choices:
     return Choices(refill_per_s=max(refill_per_s, 2.0 * requests_per_s(scenario)))
 
 
-def _evidence(scenario: Scenario, show: Show, log: list[Entry], swarm: Swarm) -> Evidence:
+def _evidence(scenario: Scenario, show: Show, log: list[Entry], statement: Statement) -> Evidence:
     """What the emulator and the players' networks wrote down."""
-    restarts: dict[str, list[float]] = {}
-    for player in swarm.players:
-        for user, at in player.restarts:
-            restarts.setdefault(user, []).append(at)
     return Evidence(
         scenario=scenario,
         log=log,
@@ -172,54 +178,50 @@ def _evidence(scenario: Scenario, show: Show, log: list[Entry], swarm: Swarm) ->
         trivia=show.trivia,
         latency_s=scenario.margin_s / 2.0,
         slack_s=SLACK_S,
-        hostile=swarm.hostile_users,
-        inactive={u for p in swarm.players if p.plan.watches for u in p.users},
-        restarts=restarts,
-        disturbed=_disturbed(log, swarm),
+        hostile=statement.hostile,
+        inactive=statement.inactive,
+        restarts=statement.restarts,
+        disturbed=_disturbed(log, statement.disturbances),
     )
 
 
-def _disturbed(log: list[Entry], swarm: Swarm) -> dict[int, float]:
+def _disturbed(log: list[Entry], disturbances: Mapping[str, Sequence[float]]) -> dict[int, float]:
     """Connection -> when the network first did something to its messages."""
-    times: dict[str, list[float]] = {}
-    for player in swarm.players:
-        for user, transport in player.transports:
-            times.setdefault(user, []).extend(transport.disturbances)
     left = {entry.connection: entry.at for entry in log if entry.kind == "left"}
     found: dict[int, float] = {}
     for entry in log:
         if entry.kind == "joined":
             until = left.get(entry.connection, float("inf"))
-            during = [at for at in times.get(entry.user, ()) if entry.at <= at <= until]
+            during = [at for at in disturbances.get(entry.user, ()) if entry.at <= at <= until]
             if during:
                 found[entry.connection] = min(during)
     return found
 
 
-async def arrival(swarm: Swarm, crowd: asyncio.Task[None], *others: asyncio.Event) -> None:
+async def arrival(crowd: Crowd, coming: asyncio.Task[None], *others: asyncio.Event) -> None:
     """Wait until everybody who is not late is in, or one of the other events is set.
 
     Raises `MisuseError` if they do not get in, and whatever breaks the crowd.
     """
-    patience_s = swarm.scenario.arrive_s + ARRIVAL_TIMEOUT_S
-    waits = [asyncio.ensure_future(event.wait()) for event in (swarm.arrived, *others)]
+    patience_s = crowd.scenario.arrive_s + ARRIVAL_TIMEOUT_S
+    waits = [asyncio.ensure_future(event.wait()) for event in (crowd.arrived, *others)]
     try:
         done, _ = await asyncio.wait(
-            [crowd, *waits], timeout=patience_s, return_when=asyncio.FIRST_COMPLETED
+            [coming, *waits], timeout=patience_s, return_when=asyncio.FIRST_COMPLETED
         )
     finally:
         for wait in waits:
             wait.cancel()
-    if crowd in done:
-        crowd.result()
+    if coming in done:
+        coming.result()
     if not done:
         raise MisuseError(
-            f"after {patience_s:.0f} s only {swarm.connected} of the crowd are in; is the platform "
+            f"after {patience_s:.0f} s only {crowd.connected} of the crowd are in; is the platform "
             "up, is that its event, and can this machine carry so many players?"
         )
 
 
-async def end_task(task: asyncio.Task[None]) -> None:
+async def end_task(task: asyncio.Task[Any]) -> None:
     """Cancel a task and wait until it is gone."""
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -227,18 +229,18 @@ async def end_task(task: asyncio.Task[None]) -> None:
 
 
 async def show_progress(
-    swarm: Swarm, votes: Callable[[], int], show_live: Callable[[Table], object]
+    crowd: Crowd, votes: Callable[[], int], show_live: Callable[[Table], object]
 ) -> None:
     """Show the live table until cancelled; `votes` tells how many are accepted so far."""
     while True:
         show_live(
             live_table(
-                phase=swarm.phase,
-                elapsed_s=swarm.elapsed_s,
-                total_s=swarm.scenario.show_s,
-                connected=swarm.connected,
+                phase=crowd.phase,
+                elapsed_s=crowd.elapsed_s,
+                total_s=crowd.scenario.show_s,
+                connected=crowd.connected,
                 votes=votes(),
-                counts=swarm.counts,
+                counts=crowd.counts,
             )
         )
         await asyncio.sleep(LIVE_INTERVAL_S)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from poll_counter import MemoryJournal, PollCounter, State, Stats, WebSocketTransport
 from poll_counter.commands import CastVote
@@ -19,9 +20,20 @@ from .checks.evidence import Observation
 from .hostile import Hostile
 from .network import Draws
 from .observer import AWAY, Observer
+from .report import peak_rss_mb
 from .scenario import Fault, Plan, Scenario
+from .statement import Statement
 
-__all__ = ["Player", "PlayerTransport", "Swarm"]
+__all__ = [
+    "Crowd",
+    "Player",
+    "PlayerTransport",
+    "Slice",
+    "Swarm",
+    "TransportFactory",
+    "heard",
+    "make_transport",
+]
 
 
 class PlayerTransport(WebSocketTransport):
@@ -147,6 +159,101 @@ class Player:
         return max(0, self.total("connects") - 1)
 
 
+def heard(players: Sequence[Player], hostile: frozenset[str] = frozenset()) -> Statement:
+    """What players say when their show is over.
+
+    Args:
+        players: some of the crowd, or all.
+        hostile: the ids that the hostile peers among them made up.
+    """
+    restarts: dict[str, list[float]] = {}
+    disturbances: dict[str, list[float]] = {}
+    verdicts = Counter[str]()
+    for player in players:
+        for user, at in player.restarts:
+            restarts.setdefault(user, []).append(at)
+        for user, transport in player.transports:
+            if transport.disturbances:
+                disturbances.setdefault(user, []).extend(transport.disturbances)
+            verdicts.update(transport.verdicts)
+    return Statement(
+        observations={player.users[-1]: player.observation() for player in players},
+        staying=sum(p.plan.leave_at is None and not p.plan.watches for p in players),
+        hostile=hostile,
+        inactive=frozenset(user for p in players if p.plan.watches for user in p.users),
+        restarts=restarts,
+        disturbances=disturbances,
+        stats=Counter(
+            votes_sent=sum(player.total("votes_sent") for player in players),
+            votes_accepted=sum(player.total("votes_accepted") for player in players),
+            reconnects=sum(player.reconnects for player in players),
+        ),
+        verdicts=verdicts,
+        peak_rss_mb=peak_rss_mb(),
+    )
+
+
+class Slice(NamedTuple):
+    """Some of a crowd: which of the players, and which of the hostile peers."""
+
+    players: range
+    hostile: range
+
+    @classmethod
+    def of(cls, scenario: Scenario, number: int = 0, slices: int = 1) -> Slice:
+        """One of so many slices, counted from 0, that make up the whole crowd."""
+
+        def cut(total: int) -> range:
+            return range(total * number // slices, total * (number + 1) // slices)
+
+        return cls(cut(scenario.players), cut(scenario.hostile_peers))
+
+
+class Crowd(Protocol):
+    """A crowd, wherever it lives."""
+
+    scenario: Scenario
+    arrived: asyncio.Event
+    """Set once everybody who is not late is connected."""
+
+    @property
+    def connected(self) -> int:
+        """How many players are connected now."""
+        ...
+
+    @property
+    def votes_accepted(self) -> int:
+        """How many of their votes were said to be counted, so far."""
+        ...
+
+    @property
+    def phase(self) -> str:
+        """What is going on, as an observer sees it."""
+        ...
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since round 1 began; 0 before."""
+        ...
+
+    @property
+    def counts(self) -> list[str]:
+        """The players of each round so far, as an observer holds them."""
+        ...
+
+    def keep_time(self, at: float) -> None:
+        """The show is there now, in seconds from the beginning of round 1, as planned."""
+        ...
+
+    async def run(self) -> None:
+        """Let everybody join, play, drop and leave, until all have left or the event is over."""
+        ...
+
+    async def make_statement(self) -> Statement:
+        """Tell what became of everybody, when `run` is over or was cancelled."""
+        ...
+
+
 class Swarm:
     """A crowd of players on one event loop.
 
@@ -155,6 +262,7 @@ class Swarm:
         event_id: the event.
         scenario: how many players, and what happens to them.
         make_transport: makes a player's transport; test doubles go in here.
+        part: which of the crowd live here; all of it unless told.
     """
 
     def __init__(
@@ -163,19 +271,22 @@ class Swarm:
         event_id: str,
         scenario: Scenario,
         make_transport: TransportFactory = make_transport,
+        part: Slice | None = None,
     ) -> None:
+        part = part or Slice.of(scenario)
         self.players: list[Player] = []
         self.hostile_users: set[str] = set()
         self.scenario = scenario
         self._url = url
         self._event_id = event_id
         self._make_transport = make_transport
+        self.hostile = part.hostile
         self._began = asyncio.Event()
         self._start = 0.0
         self.arrived = asyncio.Event()
         """Set once everybody who is not late is connected."""
         self._missing = 0
-        for plan in scenario.plans():
+        for plan in map(scenario.plan, part.players):
             player = Player(plan, make_transport(url, scenario))
             self._install(player)
             self.players.append(player)
@@ -203,10 +314,7 @@ class Swarm:
         first = loop.time() + self.scenario.arrive_s
         async with asyncio.TaskGroup() as group:
             others = [group.create_task(self._break_edges())]
-            others += [
-                group.create_task(self._spoil(number))
-                for number in range(self.scenario.hostile_peers)
-            ]
+            others += [group.create_task(self._spoil(number)) for number in self.hostile]
             players = [group.create_task(self._play(player, first)) for player in self.players]
             for player in players:
                 await asyncio.wait([player])
@@ -217,6 +325,11 @@ class Swarm:
     def connected(self) -> int:
         """How many players are connected now."""
         return sum(map(_is_in, self.players))
+
+    @property
+    def votes_accepted(self) -> int:
+        """How many of their votes were said to be counted, so far."""
+        return self.total("votes_accepted")
 
     @property
     def phase(self) -> str:
@@ -237,6 +350,10 @@ class Swarm:
         counter = self._observer()
         held = [] if counter is None else counter.history.values()
         return ["-" if count.players is None else f"{count.players:,}" for count in held]
+
+    async def make_statement(self) -> Statement:
+        """Tell what became of everybody, when `run` is over or was cancelled."""
+        return heard(self.players, frozenset(self.hostile_users))
 
     def total(self, name: str) -> int:
         """One of the counters' statistics, over all players."""

@@ -30,7 +30,6 @@ from .person import MakeMachine
 from .platform import Platform
 from .scenario import Fault, Scenario, Verdict
 from .sockets import play
-from .swarm import Swarm
 from .world import World
 
 __all__ = ["TRIALS", "Outcome", "Trial", "Trials", "outcome", "print_trials", "run_trials", "try_"]
@@ -271,7 +270,7 @@ async def _on_sockets(trial: Trial, *, quick: bool) -> Outcome:
         scenario = scenario.model_copy(update={"rounds": scenario.rounds + 1})  # to recover in
     back: list[Moment] = []
 
-    async def take_down(platform: Platform, _swarm: Swarm) -> None:
+    async def take_down(platform: Platform) -> None:
         """Stop the live channel amid a waiting phase, and start it again at the same port."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(1.2 * scenario.round_time)
@@ -282,11 +281,9 @@ async def _on_sockets(trial: Trial, *, quick: bool) -> Outcome:
 
     disturb = None if trial.outage_s is None else take_down
     played = await play(scenario, disturb=disturb)
-    people = played.swarm.players
-    observations = dict(zip((p.users[-1] for p in people), played.observations(), strict=True))
-    staying = sum(p.plan.leave_at is None for p in people)
-    findings = examine(played.evidence, staying)
-    return outcome(trial, played.evidence, observations, findings, played.verdicts, back=back)
+    evidence, told = played.evidence, played.statement
+    findings = examine(evidence, told.staying)
+    return outcome(trial, evidence, told.observations, findings, told.verdicts, back=back)
 
 
 def try_(trial: Trial, *, quick: bool = False) -> Outcome:

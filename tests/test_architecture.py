@@ -52,7 +52,7 @@ FLOORS = (
     ("poll_counter.cli",),
     ("poll_counter.cli.__main__",),
     # simulator
-    ("simulator", "simulator.scenario", "simulator.clock", "simulator.audience"),
+    ("simulator", "simulator.scenario", "simulator.clock", "simulator.audience", "simulator.loops"),
     ("simulator.records", "simulator.network", "simulator.hostile"),
     ("simulator.emulator", "simulator.choices"),
     # the platform for producers
@@ -83,8 +83,10 @@ FLOORS = (
     ("simulator.checks",),
     ("simulator.platform",),
     ("simulator.host", "simulator.observer", "simulator.report", "simulator.charts"),
-    ("simulator.person", "simulator.swarm"),
-    ("simulator.world", "simulator.sockets"),
+    ("simulator.person", "simulator.statement"),
+    ("simulator.world", "simulator.swarm"),
+    ("simulator.shards",),
+    ("simulator.sockets",),
     ("simulator.virtual", "simulator.page"),
     ("simulator.serve", "simulator.explore", "simulator.trials"),
     ("simulator.options",),

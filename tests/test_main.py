@@ -22,6 +22,7 @@ from simulator.__main__ import main
 from simulator.checks import Violation
 from simulator.options import make_parser, read_scenario
 from simulator.scenario import Scenario, preset_names
+from simulator.shards import WorkerLostError
 from simulator.swarm import PlayerTransport, TransportFactory, make_transport
 
 ROOT = Path(__file__).parents[1]
@@ -174,6 +175,7 @@ def test_ctrl_c_breaks_off(
         (["run", "calm", "--mode", "real"], "argument --mode: invalid choice: 'real'"),
         (["--drop", "0.1", "explore"], "explore takes no --drop"),
         (["--seed", "3", "scenarios"], "scenarios takes no --seed"),
+        (["--processes", "3", "serve"], "serve takes no --processes"),
         (["crowd", "ws://127.0.0.1:1"], "the following arguments are required: --event"),
         (["serve", "--rounds", "0"], "--rounds 0: input should be greater than or equal to 1"),
     ],
@@ -353,10 +355,29 @@ def test_a_scenario_is_run_on_sockets(capsys: pytest.CaptureFixture[str]) -> Non
     assert lines[-1] == "OK: every round is counted right"
 
 
-def test_sockets_have_one_process(capsys: pytest.CaptureFixture[str]) -> None:
-    """An option that would do nothing is refused."""
-    assert main(["run", "calm", "--mode", "sockets", "--processes", "2"]) == 2
-    assert "--processes goes with --mode virtual" in capsys.readouterr().err
+def test_a_crowd_of_several_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line that runs it again says so, and so does the report."""
+    arguments = ["run", "calm", "--mode", "sockets", "--players", "5", "--rounds", "1"]
+    assert main([*arguments, "--round-time", "0.6", "--processes", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("--players 5 --rounds 1 --round-time 0.6 --processes 2")
+    assert "loop in 2 processes" in lines[4] or "asyncio in 2 processes" in lines[4]
+    assert lines[-1] == "OK: every round is counted right"
+
+
+def test_a_lost_process_fails_the_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sentence, and the exit code of a run that did not hold."""
+
+    async def lose(*_: object, **options: object) -> None:
+        raise WorkerLostError(f"one of {options['processes']} is gone")
+
+    monkeypatch.setattr(command_line, "run_sockets", lose)
+    assert main([*QUICK, "--processes", "3"]) == 1
+    out, err = capsys.readouterr()
+    assert out == f"{QUICK_LINE} --processes 3\n"
+    assert err == "python -m simulator: one of 3 is gone\n"
 
 
 def test_rounds_too_short_for_votes_are_told(capsys: pytest.CaptureFixture[str]) -> None:

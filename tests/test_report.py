@@ -92,6 +92,15 @@ def test_a_good_report() -> None:
     ]
 
 
+def test_a_report_of_several_processes() -> None:
+    """The loop and the processes are told, also in the line that runs it again."""
+    it = console()
+    print_report(report(violations=VIOLATIONS, loop="uvloop", processes=2), it)
+    lines = printed(it)
+    assert "1,300 reconnects, 7.0 s on uvloop in 2 processes" in "\n".join(lines)
+    assert lines[-1] == f"    {AGAIN} --processes 2"
+
+
 AGAIN = (
     "python -m simulator --players 1200 --rounds 2 --seed 7 --round-time 2 --leave 0 --drop 0.25 "
     "--late 0"
@@ -156,7 +165,7 @@ def test_colours_are_for_terminals() -> None:
 KEYS = {
     *("ok", "mode", "scenario", "seed", "players", "rounds", "violations"),
     *("votes_sent", "votes_accepted", "reconnects", "wall_s", "peak_rss_mb", "freshness_ms"),
-    "publications",
+    *("publications", "loop", "processes"),
 }
 """What is promised to scripts."""
 
@@ -222,6 +231,8 @@ def test_the_json_has_what_was_found() -> None:
         "votes_sent": 2412,
         "votes_accepted": 2400,
         "reconnects": 1300,
+        "loop": None,
+        "processes": 1,
         "wall_s": 7.046,
         "peak_rss_mb": 71.2,
         "publications": [],

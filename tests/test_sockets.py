@@ -148,7 +148,7 @@ async def test_who_watches_is_not_counted() -> None:
 # What is written down
 
 
-def test_what_the_network_did_is_known_by_connection() -> None:
+async def test_what_the_network_did_is_known_by_connection() -> None:
     """Also what it did to apps that were started again since, and under another id."""
     swarm = Swarm("ws://127.0.0.1:1", "show", Scenario(players=1))
     (player,) = swarm.players
@@ -170,7 +170,8 @@ def test_what_the_network_did_is_known_by_connection() -> None:
         entry(8.0, "joined", 4, "eve"),
         entry(12.0, "joined", 5, "bob"),
     ]
-    assert _disturbed(log, swarm) == {1: 2.0, 3: 9.0, 5: 12.5}
+    told = await swarm.make_statement()
+    assert _disturbed(log, told.disturbances) == {1: 2.0, 3: 9.0, 5: 12.5}
 
 
 # Broken crowds
