@@ -17,6 +17,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .limits import Limits
 from .records import VOTES_PER_OPTION_MAX, RevealMode
 
 __all__ = ["Choices"]
@@ -107,6 +108,11 @@ class Choices(BaseModel):
     nulls cannot be mistaken for a poll without votes."""
     body_bytes_max: Count = 2**18
     """Control API: a larger body of a request is refused with 413."""
+
+    # The live channel
+
+    limits: Limits = Limits()
+    """What one peer may ask of the live channel: no limit is documented. See `limits`."""
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

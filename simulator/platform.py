@@ -58,7 +58,7 @@ class Platform:
         tokens = Tokens(choices)
         tokens.add(self.token, "producer")
         tokens.add(self._host_token, "producer")
-        self.live = LiveServer(self.emulator, port=port)
+        self.live = LiveServer(self.emulator, port=port, limits=choices.limits)
         app = control_api(self.content, now=self.live.now, tell=self.live.tell, tokens=tokens)
         self.web = WebServer(app, port=web_port)
         self._stack = AsyncExitStack()

@@ -6,27 +6,52 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 
-from poll_counter.wire import SUBPROTOCOL, Answer, Error, Hello, decode_request, encode, encode_fact
+from poll_counter.facts import AnswerRefused
+from poll_counter.wire import (
+    SUBPROTOCOL,
+    Answer,
+    Error,
+    Hello,
+    RetryAfter,
+    decode_request,
+    encode,
+    encode_fact,
+)
 
+from .door import Door, acceptable_origins
 from .emulator import Delivery, Emulator, EmulatorError
+from .limits import Bucket, Limits
+from .turnstile import Turnstile
 
 __all__ = ["LiveServer"]
 
-logger = logging.getLogger(__name__)
+QUIET = logging.getLogger(f"{__name__}.frames")
+"""For websockets, which at level DEBUG would write down what users say of themselves."""
+QUIET.setLevel(logging.WARNING)
 
 WRONG_PEER = 1002
 """Close code: it did not say hello."""
+BAD_FRAMES = 4400
+"""Close code: it sent too much that cannot be understood."""
 UNKNOWN_EVENT = 4404
 """Close code: there is no such event."""
+TOO_OFTEN = 4429
+"""Close code: this user says hello too often."""
+CLOSE_S = 1.0
+"""How long a peer may take to say goodbye."""
+QUEUE_FRAMES = 4
+"""How many frames of a connection wait here to be read; the next ones wait at their sender."""
 
 
 class LiveServer:
@@ -39,7 +64,7 @@ class LiveServer:
         emulator: the platform to serve; act on it through `act` alone, so that all are told.
         host: the address to listen on.
         port: the port; 0 for any that is free.
-        hello_timeout_s: how long a client may take to say hello.
+        limits: what one peer may ask of it.
     """
 
     def __init__(
@@ -48,14 +73,15 @@ class LiveServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        hello_timeout_s: float = 10.0,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
     ) -> None:
         self.emulator = emulator
         self.epoch = 0.0
         """The unix time at which the event loop's clock stood at 0."""
         self._host = host
         self._port = port
-        self._hello_timeout_s = hello_timeout_s
+        self._limits = limits
+        self._door = Door(limits)
         self._members: dict[str, dict[int, ServerConnection]] = {}  # event id -> connections
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
@@ -70,10 +96,16 @@ class LiveServer:
             self._converse,
             self._host,
             self._port,
+            origins=acceptable_origins(self._limits),  # type: ignore[arg-type] # a NewType of str
             subprotocols=[Subprotocol(SUBPROTOCOL)],
             compression=None,
-            max_size=2**16,
-            close_timeout=1.0,
+            process_request=self._shaken,
+            open_timeout=self._limits.handshake_timeout_s,
+            max_size=self._limits.frame_bytes_max,
+            max_queue=QUEUE_FRAMES,
+            close_timeout=CLOSE_S,
+            logger=QUIET,
+            create_connection=self._accept,  # type: ignore[arg-type] # as documented: a wrapper
             backlog=4096,  # a whole crowd may knock at once
         )
         self._port = self._server.sockets[0].getsockname()[1]
@@ -121,6 +153,15 @@ class LiveServer:
                 self._send([members[number]], encode_fact(fact))
         self._set_timer()
 
+    def _accept(self, *arguments: Any, **options: Any) -> Turnstile:
+        """Make what a connection that is accepted has to pass."""
+        connection = ServerConnection(*arguments, **options)
+        return Turnstile(connection, self._door, self._limits, self._loop.time)
+
+    def _shaken(self, connection: ServerConnection, _: Request) -> None:
+        """All of a connection's handshake is there."""
+        self._door.let_in(connection)
+
     async def _converse(self, connection: ServerConnection) -> None:
         number = next(self._numbers)
         try:
@@ -134,8 +175,7 @@ class LiveServer:
                 return
             self._members.setdefault(hello.event, {})[number] = connection
             self.tell(welcome)
-            async for frame in connection:
-                self._take(number, connection, decode_request(frame))
+            await self._listen(number, connection, hello.user)
         except ConnectionClosed:
             pass
         finally:
@@ -144,35 +184,68 @@ class LiveServer:
                 members.pop(number, None)
 
     async def _hello(self, connection: ServerConnection) -> Hello | None:
+        """Wait for a hello that is to be answered; dismisses who says something else."""
+        request: Hello | Answer | str = "nothing"
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._hello_timeout_s):
+            async with asyncio.timeout(self._limits.hello_timeout_s):
                 request = decode_request(await connection.recv())
-            if isinstance(request, Hello):
-                return request
-        await self._dismiss(connection, WRONG_PEER, "no_hello", "say hello first")
-        return None
+        if not isinstance(request, Hello):
+            await self._dismiss(connection, WRONG_PEER, "no_hello", "say hello first")
+            return None
+        wait_s = self._door.hello(request.user, self._loop.time())
+        if wait_s:
+            self._send([connection], encode(RetryAfter(seconds=wait_s)))
+            await self._dismiss(connection, TOO_OFTEN, "too_many_hellos", "come back later")
+            return None
+        return request
 
-    def _take(
-        self, number: int, connection: ServerConnection, request: Hello | Answer | str
-    ) -> None:
-        if isinstance(request, Answer):
-            self.tell(
-                self.emulator.answer(
-                    number, request.element, request.options, request.id, self.now()
-                )
-            )
-        else:
+    async def _listen(self, number: int, connection: ServerConnection, user: str) -> None:
+        """Take in what a member says, as fast as it may speak."""
+        frames = Bucket(self._limits.frames_burst, self._limits.frames_per_s)
+        bad = 0
+        async for frame in connection:
+            wait_s = frames.turn(self._loop.time())
+            if wait_s:  # meanwhile nothing is read from it: it waits as well
+                await asyncio.sleep(wait_s)
+                if connection.state is not State.OPEN:
+                    return
+            request = decode_request(frame)
+            if isinstance(request, Answer):
+                self._vote(number, connection, user, request)
+                continue
+            bad += 1
             code = request if isinstance(request, str) else "second_hello"
             self._send([connection], encode(Error(code=code, message="this frame was left out")))
+            if bad >= self._limits.bad_frames_max:
+                text = "too many frames were left out"
+                await self._dismiss(connection, BAD_FRAMES, "too_many_bad_frames", text)
+                return
+
+    def _vote(self, number: int, connection: ServerConnection, user: str, vote: Answer) -> None:
+        """Take a vote in, unless this user votes too often."""
+        wait_s = self._door.vote(user, self._loop.time())
+        if wait_s:
+            busy = AnswerRefused(vote.element, vote.options[0], "busy", wait_s, vote.id)
+            self._send([connection], encode_fact(busy))
+            return
+        self.tell(self.emulator.answer(number, vote.element, vote.options, vote.id, self.now()))
 
     async def _dismiss(
         self, connection: ServerConnection, close_code: int, code: str, message: str
     ) -> None:
-        await connection.send(encode(Error(code=code, message=message)))
-        await connection.close(close_code, message[:100])
+        """Say why, and close the connection, whether or not its peer listens."""
+        self._send([connection], encode(Error(code=code, message=message)))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await connection.close(close_code, message[:100])
 
-    def _send(self, connections: Iterable[ServerConnection], frame: str) -> None:
-        broadcast(connections, frame)  # written at once, in order, waiting for nobody
+    def _send(self, connections: Collection[ServerConnection], frame: str) -> None:
+        """Send a frame at once, in order, waiting for nobody; who does not read is cut off."""
+        most = self._limits.send_bytes_max
+        for connection in connections:
+            if connection.transport.get_write_buffer_size() > most:
+                connection.transport.abort()
+        broadcast(connections, frame)
 
     def _set_timer(self) -> None:
         deadline = self.emulator.deadline

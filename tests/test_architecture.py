@@ -53,7 +53,8 @@ FLOORS = (
     ("poll_counter.cli.__main__",),
     # simulator
     ("simulator", "simulator.scenario", "simulator.clock", "simulator.audience", "simulator.loops"),
-    ("simulator.records", "simulator.network", "simulator.hostile"),
+    ("simulator.limits",),
+    ("simulator.records", "simulator.network", "simulator.hostile", "simulator.door"),
     ("simulator.emulator", "simulator.choices"),
     # the platform for producers
     ("simulator.content.attributes", "simulator.content.spec"),
@@ -75,8 +76,13 @@ FLOORS = (
     ("simulator.control_api.app",),
     ("simulator.control_api",),
     # the truth, and who runs a show
-    ("simulator.checks.evidence", "simulator.server"),
-    ("simulator.checks.truth", "simulator.checks.observers", "simulator.checks.freshness"),
+    ("simulator.checks.evidence", "simulator.turnstile"),
+    (
+        "simulator.checks.truth",
+        "simulator.checks.observers",
+        "simulator.checks.freshness",
+        "simulator.server",
+    ),
     ("simulator.checks.votes", "simulator.checks.recovery"),
     ("simulator.checks.findings",),
     ("simulator.checks.judge",),

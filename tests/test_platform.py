@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
 
 from poll_counter.control import ControlApi, ControlApiError
+from poll_counter.wire import SUBPROTOCOL
 from simulator.choices import Choices
+from simulator.limits import Limits
 from simulator.platform import Platform
 
 
@@ -32,6 +37,16 @@ async def test_who_tries_the_platform_does_not_take_the_hosts_requests() -> None
             await guest.me()
         assert refused.value.status == 429
         await host.me()
+
+
+async def test_the_live_channel_has_the_limits_that_were_chosen() -> None:
+    """They come with the other choices."""
+    async with (
+        Platform(Choices(limits=Limits(connections_max=1))) as platform,
+        connect(platform.live.url, subprotocols=[Subprotocol(SUBPROTOCOL)]),
+    ):
+        with pytest.raises(InvalidStatus, match="503"):
+            await connect(platform.live.url)
 
 
 async def test_a_port_that_is_taken_leaves_nothing_open() -> None:

@@ -3,108 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.typing import Subprotocol
 
 from poll_counter.wire import SUBPROTOCOL
-from simulator.emulator import Emulator, Entry, Settings
+from simulator.emulator import Emulator, Settings
+from simulator.limits import Limits
 from simulator.server import LiveServer
-from tests.support.waiting import GUARD_S, until
-
-POLL = Settings(
-    content_type="poll-custom",
-    type="poll",
-    question="Who is in?",
-    options=("a", "b"),
-    custom_fields={"poll_counter": 1},
-    max_votes_per_user=2,
-)
-TRIVIA = Settings(content_type="trivia", type="trivia", reveal_results_mode="never")
-INTERVAL_S = 0.01
-
-
-class Served:
-    """An emulator with an active event E, poll P published in it, and trivia T to come."""
-
-    def __init__(self, interval_s: float = INTERVAL_S) -> None:
-        self.log: list[Entry] = []
-        self.emulator = Emulator(results_interval_s=interval_s, log=self.log)
-        self.emulator.add_event("E", "The show", {"host": "Ada"})
-        self.emulator.add_element("E", "P", POLL)
-        self.emulator.add_element("E", "T", TRIVIA)
-        self.emulator.start("E", 0.0)
-        self.emulator.publish("P", 0.0)
-        self.emulator.wake(0.0)
-
-    def kinds(self, user: str) -> list[str]:
-        """What the log has of a user."""
-        return [entry.kind for entry in self.log if entry.user == user]
-
-
-@asynccontextmanager
-async def serving(
-    interval_s: float = INTERVAL_S, **options: Any
-) -> AsyncGenerator[tuple[LiveServer, Served]]:
-    """Serve on loopback while the block runs; `options` are the server's."""
-    served = Served(interval_s)
-    async with LiveServer(served.emulator, **options) as server:
-        yield server, served
-
-
-@asynccontextmanager
-async def knocking(
-    server: LiveServer, subprotocols: Sequence[str] | None = (SUBPROTOCOL,)
-) -> AsyncGenerator[ClientConnection]:
-    """Open a connection, without a hello."""
-    offered = None if subprotocols is None else [Subprotocol(name) for name in subprotocols]
-    async with connect(server.url, subprotocols=offered, proxy=None, open_timeout=GUARD_S) as it:
-        yield it
-
-
-@asynccontextmanager
-async def joined(
-    server: LiveServer, user: str = "ann", event: str = "E"
-) -> AsyncGenerator[ClientConnection]:
-    """Open a connection, say hello and take the welcome."""
-    async with knocking(server) as connection:
-        await say(connection, type="hello", event=event, user=user)
-        assert (await hear(connection))["type"] == "welcome"
-        yield connection
-
-
-async def say(connection: ClientConnection, **message: Any) -> None:
-    """Send a message."""
-    await connection.send(json.dumps(message))
-
-
-async def hear(connection: ClientConnection) -> dict[str, Any]:
-    """Receive the next message."""
-    async with asyncio.timeout(GUARD_S):
-        frame = await connection.recv()
-    assert isinstance(frame, str), "text frames only"
-    message = json.loads(frame)
-    assert isinstance(message, dict)
-    return message
-
-
-async def dismissed(connection: ClientConnection) -> tuple[int, str]:
-    """Wait until the server has closed the connection; returns its code and the error before."""
-    error = await hear(connection)
-    assert error["type"] == "error"
-    with pytest.raises(ConnectionClosed):
-        await hear(connection)
-    assert connection.close_code is not None
-    return connection.close_code, error["code"]
-
+from tests.support.raw_clients import dismissed, hear, joined, knocking, say, serving
+from tests.support.waiting import until
 
 # Who gets in
 
@@ -193,7 +105,10 @@ async def test_who_does_not_say_hello_first_is_dismissed(frame: str | bytes) -> 
 
 async def test_who_says_nothing_is_dismissed() -> None:
     """A client that does not say hello in time gives its place back."""
-    async with serving(hello_timeout_s=0.01) as (server, _), knocking(server) as connection:
+    async with (
+        serving(limits=Limits(hello_timeout_s=0.01)) as (server, _),
+        knocking(server) as connection,
+    ):
         assert await dismissed(connection) == (1002, "no_hello")
 
 
@@ -385,9 +300,9 @@ async def test_what_cannot_be_understood_is_answered_with_an_error(
 
 
 async def test_a_frame_that_is_too_long_ends_the_connection() -> None:
-    """Over 64 KiB the connection is closed with 1009, and counts as left."""
+    """Over 16 KiB the connection is closed with 1009, and counts as left."""
     async with serving() as (server, served), joined(server) as ann:
-        await ann.send("x" * (2**16 + 1))
+        await ann.send("x" * (2**14 + 1))
         with pytest.raises(ConnectionClosed):
             await hear(ann)
         assert ann.close_code == 1009
