@@ -413,6 +413,11 @@ class Scenario(BaseModel):
         )
 
     @property
+    def reinstalls(self) -> int:
+        """How many ids players have beyond their first."""
+        return round(self.reinstall * self.players)
+
+    @property
     def hostile_peers(self) -> int:
         """How many hostile peers there are, beside the players."""
         return math.ceil(self.hostile * self.players)

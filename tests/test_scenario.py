@@ -530,6 +530,14 @@ def test_a_round_gives_time_if_a_vote_can_come_there(
     assert Scenario(round_time=10.0, **changed).gives_time is gives_time
 
 
+@pytest.mark.parametrize("reinstall", [0.0, 0.13, 1.0])
+def test_who_starts_anew_has_an_id_more(reinstall: float) -> None:
+    """As many as are drawn to do so."""
+    scenario = Scenario(players=50, reinstall=reinstall)
+    restarts = [restart for plan in scenario.plans() for restart in plan.restarts]
+    assert scenario.reinstalls == sum(not restart.keeps_journal for restart in restarts)
+
+
 @pytest.mark.parametrize(("players", "hostile", "peers"), [(200, 0.05, 10), (3, 0.1, 1), (3, 0, 0)])
 def test_hostile_peers_come_on_top(players: int, hostile: float, peers: int) -> None:
     """So many as that share of the players, at least one if there are any at all."""

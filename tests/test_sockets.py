@@ -25,6 +25,7 @@ from simulator.report import Report
 from simulator.scenario import Scenario
 from simulator.sockets import _disturbed, run_sockets
 from simulator.swarm import PlayerTransport, Swarm, TransportFactory
+from tests.support.double_voters import double_voters
 
 IN_BOUNDS = "must <= counted <= may"
 UNSEEN = "no vote for a round whose waiting phase was not seen"
@@ -265,6 +266,15 @@ async def test_a_crowd_that_votes_for_rounds_it_came_late_for_is_found_out() -> 
     assert UNSEEN in found[1]
     assert UNSEEN in found[2]
     assert all(rule in {UNSEEN, IN_BOUNDS} for rule in found[1] | found[2])
+
+
+async def test_players_who_vote_under_a_second_id_are_found_out() -> None:
+    """To the platform they are two players each; the crowd is known to have fewer."""
+    report = await run_sockets(Scenario(players=30, rounds=1, round_time=0.6), double_voters(10))
+    assert [violation[:2] for violation in report.violations] == [
+        (0, "there are no more ids than players")
+    ]
+    assert (report.rows[0].counted, report.findings.ids) == (33, 33)
 
 
 # What may go wrong with a run itself

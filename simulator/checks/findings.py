@@ -32,6 +32,8 @@ class Findings:
     """Option -> millisecond on the emulator's clock -> votes accepted."""
     staying: int = 0
     """How many of them take part and stay to the end."""
+    ids: int = 0
+    """Under how many ids they were seen; hostile peers are left out."""
     breaches: Sequence[Breach] = ()
 
     @property
@@ -63,6 +65,7 @@ def examine(evidence: Evidence, staying: int) -> Findings:
             if entries
         },
         staying=staying,
+        ids=len({entry.user for entry in evidence.log if entry.kind == "joined"} - hostile),
         breaches=[
             *unseen(evidence, truth),
             *missing(evidence, truth),
@@ -92,6 +95,7 @@ def merge(parts: Sequence[Findings]) -> Findings:
         admitted=_added(part.admitted for part in parts),
         accepted=accepted,
         staying=sum(part.staying for part in parts),
+        ids=sum(part.ids for part in parts),
         breaches=list(breaches.values()),
     )
 

@@ -72,6 +72,7 @@ def judge(
         *_not_as_accepted(options, before, findings, observers),
         *_not_as_voted(scenario, observers),
         *_not_converged(scenario, findings),
+        *_too_many_ids(scenario, findings),
         *check_observers(observations, replaced=scenario.replaced, before=before),
         *(
             Violation(breach.round, breach.rule, f"{breach.times} times, once {breach.example}")
@@ -199,6 +200,15 @@ def _not_converged(scenario: Scenario, findings: Findings) -> list[Violation]:
             text = f"{findings.staying} stay, must {must}, may {may}"
             found.append(Violation(number, rule, text))
     return found
+
+
+def _too_many_ids(scenario: Scenario, findings: Findings) -> list[Violation]:
+    """Nobody plays under an id more: the log alone could not tell one who does from two players."""
+    rule = "there are no more ids than players"
+    most = scenario.players + scenario.reinstalls
+    if findings.ids <= most:
+        return []
+    return [Violation(0, rule, f"{findings.ids} ids were seen of a crowd that has {most}")]
 
 
 def _not_as_shown(rows: Sequence[Row]) -> list[Violation]:

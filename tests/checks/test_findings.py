@@ -28,6 +28,7 @@ def test_right_evidence_says_who_was_counted_and_breaks_no_rule() -> None:
             ("P", 1): {11000: 1, 12000: 1, 13000: 1},
         },
         staying=3,
+        ids=3,
         breaches=[],
     )
 
@@ -40,6 +41,7 @@ def test_votes_of_hostile_peers_are_admitted() -> None:
     assert found.must == {1: 2, 2: 3, 3: 0}
     assert found.may == {1: 2, 2: 3, 3: 3}
     assert found.breaches == []
+    assert found.ids == 3
     assert found.votes_accepted == 7
     assert [found.votes(("P", option)) for option in (0, 1, 2, 3)] == [3, 3, 0, 1]
 
@@ -73,6 +75,7 @@ ONE = Findings(
     admitted={("P", 0): 1},
     accepted={("P", 0): {1000: 1, 2000: 1}},
     staying=2,
+    ids=3,
     breaches=[Breach(1, "a", 2, "ann"), Breach(1, "b", 1, "bob")],
 )
 TWO = Findings(
@@ -81,6 +84,7 @@ TWO = Findings(
     admitted={("P", 0): 2, ("P", 1): 1},
     accepted={("P", 0): {2000: 3}, ("P", 1): {3000: 1}},
     staying=3,
+    ids=4,
     breaches=[Breach(1, "a", 5, "cyd"), Breach(2, "a", 1, "dan")],
 )
 
@@ -93,6 +97,7 @@ def test_findings_of_several_parts_add_up() -> None:
         admitted={("P", 0): 3, ("P", 1): 1},
         accepted={("P", 0): {1000: 1, 2000: 4}, ("P", 1): {3000: 1}},
         staying=5,
+        ids=7,
         breaches=[
             Breach(1, "a", 7, "ann"),
             Breach(1, "b", 1, "bob"),
@@ -109,6 +114,7 @@ def test_adding_keeps_the_parts_as_they_were() -> None:
         admitted={("P", 0): 3},
         accepted={("P", 0): {1000: 3, 2000: 3}},
         staying=6,
+        ids=9,
         breaches=[Breach(1, "a", 6, "ann"), Breach(1, "b", 3, "bob")],
     )
     assert ONE.accepted == {("P", 0): {1000: 1, 2000: 1}}

@@ -22,6 +22,7 @@ ACCEPTED = "the count is what was accepted"
 VOTED = "players = votes / sample rate"
 CONVERGED = "after the heal nobody is missing"
 ASKED = "an observer stays to the end"
+IDS = "there are no more ids than players"
 
 RIGHT = (observed(2, 3), observed(2, 3), observed(2, 3, shown={2: 3}))
 
@@ -155,6 +156,15 @@ def test_somebody_has_to_stay() -> None:
         assert broken(observations) == [(2, ASKED)]
     nobody = SCENARIO.model_copy(update={"players": 0})
     assert broken([], Findings(), nobody) == []
+
+
+@pytest.mark.parametrize(("reinstall", "most"), [(0.0, 3), (0.7, 5)])
+def test_who_plays_under_an_id_more_is_found_out(reinstall: float, most: int) -> None:
+    """Its votes are a player's like any other; but the scenario says how many ids there are."""
+    scenario = SCENARIO.model_copy(update={"reinstall": reinstall})
+    for ids, wrong in ((0, []), (most, []), (most + 1, [(0, IDS)])):
+        found = replace(EXACT, ids=ids)
+        assert [v[:2] for v in judged(found=found, scenario=scenario)[1] if v.rule == IDS] == wrong
 
 
 def test_what_the_log_says_is_passed_on() -> None:
