@@ -1,6 +1,6 @@
 """The same without asyncio: one background thread does the work, your code may block."""
 
-from own_transport import Rehearsal
+from rehearsal import Rehearsal
 
 from poll_counter import MEMORY
 from poll_counter.sync import PollCounter

@@ -71,7 +71,7 @@ class Backend(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    server: Backend
+    server: Backend  # pyright: ignore[reportIncompatibleVariableOverride] - ours alone
 
     def do_POST(self) -> None:
         vote = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
         for news in iter(self.server.listen().get, None):
             self.wfile.write(f"data: {json.dumps(news)}\n\n".encode())
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, *_: object, **__: object) -> None:
         """Keep quiet."""
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from own_transport import Rehearsal
+from rehearsal import Rehearsal
 
 from poll_counter import MEMORY, PollCounter, State
 
