@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 import pytest
@@ -11,20 +12,15 @@ from hypothesis import strategies as st
 from poll_counter.commands import Command
 from poll_counter.machine import Machine
 from simulator.records import ElementRecord
-from tests.fuzz.__main__ import NAMES
+from tests.fuzz.guided import follow, watched
 from tests.fuzz.targets import TARGETS, kept
 
 KEPT_BYTES_MAX: Final = 300_000
 """The most that all inputs kept may take."""
 
 
-def test_every_target_can_be_named() -> None:
-    """The command's names are the targets."""
-    assert tuple(TARGETS) == NAMES
-
-
 @pytest.mark.parametrize("kind", ["corpus", "crashes"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TARGETS)
 def test_what_was_kept_breaks_nothing(kind: str, name: str) -> None:
     """Inputs that reach all that was reached, and those that once broke something."""
     for path in kept(kind, name):
@@ -33,12 +29,12 @@ def test_what_was_kept_breaks_nothing(kind: str, name: str) -> None:
 
 def test_corpus_is_there_and_small() -> None:
     """Every target has one."""
-    sizes = {name: [path.stat().st_size for path in kept("corpus", name)] for name in NAMES}
+    sizes = {name: [path.stat().st_size for path in kept("corpus", name)] for name in TARGETS}
     assert all(sizes.values())
     assert sum(map(sum, sizes.values())) <= KEPT_BYTES_MAX
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TARGETS)
 def test_a_slice_finds_nothing(name: str) -> None:
     """Few inputs, the same in every run: the command looks further."""
     inputs = st.binary(max_size=256)
@@ -97,3 +93,62 @@ def finds(name: str) -> bool:
         except Exception:  # noqa: BLE001 - of any kind
             return True
     return False
+
+
+# A guided search, read from outside
+
+LINES: Final = """\
+INFO: Seed: 1
+#7	INITED cov: 90 ft: 200 corp: 7/1kb exec/s: 0 rss: 70Mb
+#10000 ran
+#12345	NEW    cov: 91 ft: 210 corp: 8/1kb lim: 60 exec/s: 2000 rss: 70Mb L: 9/9 MS: 1 X-
+#13000	NEW    cov: 91 ft: 215 corp: 9/1kb lim: 60 exec/s: 2000 rss: 70Mb L: 9/9 MS: 1 X-
+#14000	REDUCE cov: 91 ft: 215 corp: 9/1kb lim: 60 exec/s: 2000 rss: 70Mb L: 8/9 MS: 1 X-
+#20000 ran
+#30000 ran
+#32768	pulse  cov: 91 ft: 215 corp: 9/1kb lim: 60 exec/s: 2000 rss: 70Mb
+stat::number_of_executed_units: 32800
+"""
+
+
+def test_a_search_tells_for_how_long_it_found_nothing() -> None:
+    """A new branch counts, more ways through old ones do not."""
+    told: list[int] = []
+    search = follow(LINES.splitlines(), None, pytest.fail, lambda s: told.append(s.executions))
+    assert told == [7, 12345]
+    assert (search.executions, search.branches, search.quiet_for) == (32768, 91, 20423)
+    assert search.other == []
+    assert search.as_text("wire") == (
+        "wire: 32,768 executions, 91 branches, no new one in the last 20,423"
+    )
+
+
+def test_a_search_is_ended_once_it_is_quiet() -> None:
+    """And read to its end."""
+    ended: list[str] = []
+    search = follow(LINES.splitlines(), 15_000, lambda: ended.append("now"))
+    assert ended == ["now"]
+    assert search.executions == 32768
+
+
+@pytest.mark.parametrize(
+    ("after", "until_quiet", "code"),
+    [
+        ("time.sleep(60)", 15_000, 0),
+        ("sys.exit(0)", None, 0),
+        ("print('it broke', file=sys.stderr); sys.exit(77)", None, 1),
+        ("print('it broke', file=sys.stderr); os._exit(77)", 15_000, 1),
+    ],
+    ids=["ended by us", "over", "broke", "broke while it was ended"],
+)
+def test_what_breaks_is_told(
+    after: str, until_quiet: int | None, code: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A search that is ended has broken nothing."""
+    ignored = "signal.signal(signal.SIGTERM, signal.SIG_IGN)" if code else "pass"
+    script = f"import os, signal, sys, time; {ignored}\n"
+    script += f"sys.stderr.write({LINES!r}); sys.stderr.flush()\n{after}"
+    assert watched([sys.executable, "-c", script], "wire", until_quiet) == code
+    out, err = capfd.readouterr()
+    assert out.splitlines()[-1].startswith("wire: 32,768 executions, 91 branches")
+    assert ("it broke" in err) == bool(code)

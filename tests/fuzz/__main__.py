@@ -1,14 +1,14 @@
 """Runs a target: `python -m tests.fuzz wire --minutes 60`.
 
 With atheris (`pip install --group fuzz`) the search is guided by coverage and what reaches a new
-branch is added to the corpus; hypothesis and `random`, which changes inputs of the corpus, need no
-more than the tests do. A crash is written to `crashes` with the bytes that caused it.
+branch is added to the corpus; at the end it tells for how many executions there was none.
+hypothesis and `random`, which changes inputs of the corpus, need no more than the tests do. A crash
+is written to `crashes` with the bytes that caused it.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import random
 import sys
 import time
@@ -17,17 +17,24 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-NAMES = ("wire", "show", "emulator", "control", "journal")
-"""Not imported from `targets`: atheris watches what is imported after it alone."""
+from .guided import guided
+from .targets import TARGETS, kept, kept_in
+
 BYTES_MAX = 4096
 
 
 def main() -> None:
     """Run the target that the arguments name."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("target", choices=NAMES)
+    parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--runs", type=int, default=10**9, help="stop after so many")
     parser.add_argument("--minutes", type=float, default=1.0, help="stop after this long")
+    parser.add_argument(
+        "--until-quiet",
+        type=int,
+        metavar="N",
+        help="stop after so many executions that reach no new branch (atheris)",
+    )
     parser.add_argument("--engine", choices=("atheris", "hypothesis", "random"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
@@ -46,9 +53,6 @@ def main() -> None:
 
 
 def _atheris(args: argparse.Namespace) -> None:
-    atheris: Any = importlib.import_module("atheris")
-    with atheris.instrument_imports(include=["poll_counter", "simulator"]):
-        from .targets import TARGETS, kept_in  # noqa: PLC0415 - see NAMES
     corpus, crashes = (kept_in(kind, args.target) for kind in ("corpus", "crashes"))
     for folder in (corpus, crashes):
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,8 +66,7 @@ def _atheris(args: argparse.Namespace) -> None:
         "-timeout=20",
         "-print_final_stats=1",
     ]
-    atheris.Setup([sys.argv[0], *options, str(corpus)], TARGETS[args.target])
-    atheris.Fuzz()
+    sys.exit(guided(args.target, corpus, options, args.until_quiet))
 
 
 def _hypothesis(args: argparse.Namespace) -> None:
@@ -86,8 +89,6 @@ def _hypothesis(args: argparse.Namespace) -> None:
 
 
 def _random(args: argparse.Namespace) -> None:
-    from .targets import kept  # noqa: PLC0415 - see NAMES
-
     corpus = [path.read_bytes() for path in kept("corpus", args.target)] or [b""]
     draw = random.Random(args.seed)
     started, runs = time.monotonic(), 0
@@ -107,8 +108,6 @@ def _random(args: argparse.Namespace) -> None:
 
 def _try(name: str, data: bytes) -> None:
     """Run a target once; keep the input if it breaks something."""
-    from .targets import TARGETS, kept_in  # noqa: PLC0415 - see NAMES
-
     try:
         TARGETS[name](data)
     except Exception:
@@ -120,8 +119,6 @@ def _try(name: str, data: bytes) -> None:
 
 def _minimise(name: str) -> None:
     """Drop inputs that step from no line to another but as smaller ones do."""
-    from .targets import TARGETS, kept  # noqa: PLC0415 - see NAMES
-
     reached: set[tuple[str, int, int]] = set()
     new: set[tuple[str, int, int]] = set()
 
