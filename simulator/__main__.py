@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.progress import Progress
 from rich.table import Table
@@ -24,13 +24,16 @@ from .report import Report, options_line, print_crowd, print_report
 from .scenario import VIRTUAL_ONLY, Scenario, preset_names
 from .serve import check_host, join_show, serve_show
 from .shards import WorkerLostError
+from .soak import KINDS, print_soak, soak
 from .sockets import run_sockets
 from .trials import TRIALS, print_trials, run_trials
 from .virtual import run_virtual
 
 
 @contextmanager
-def _live(console: Console, *, wanted: bool) -> Generator[Callable[[Table], object] | None]:
+def _live(
+    console: Console, *, wanted: bool
+) -> Generator[Callable[[RenderableType], object] | None]:
     """Show a live table while the block runs, on a terminal."""
     if wanted and console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -62,7 +65,14 @@ def main(arguments: list[str] | None = None) -> int:
         options.processes = getattr(options, "processes", 1)
         if options.command in alone:
             return alone[options.command](options, console)
-        act = {None: _run, "run": _run_scenario, "serve": _serve, "crowd": _crowd}[options.command]
+        acts = {
+            None: _run,
+            "run": _run_scenario,
+            "soak": _soak,
+            "serve": _serve,
+            "crowd": _crowd,
+        }
+        act = acts[options.command]
         return act(read_scenario(parser, options), options, console)
     except MisuseError as error:
         print(f"python -m simulator: {error}", file=sys.stderr)
@@ -182,6 +192,17 @@ def _trials(options: argparse.Namespace, console: Console) -> int:
     else:
         print_trials(trials, console)
     return 0 if trials.ok else 1
+
+
+def _soak(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:
+    kinds = KINDS if options.mode is None else (options.mode,)
+    with _live(console, wanted=not options.json) as show_live:
+        soaked = run(soak(scenario, minutes=options.minutes, kinds=kinds, show_live=show_live))
+    if options.json:
+        print(soaked.as_json())
+    else:
+        print_soak(soaked, console)
+    return 0 if soaked.ok else 1
 
 
 def _serve(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:

@@ -53,7 +53,7 @@ FLOORS = (
     ("poll_counter.cli.__main__",),
     # simulator
     ("simulator", "simulator.scenario", "simulator.clock", "simulator.audience", "simulator.loops"),
-    ("simulator.limits",),
+    ("simulator.limits", "simulator.leaks"),
     ("simulator.records", "simulator.network", "simulator.hostile", "simulator.door"),
     ("simulator.emulator", "simulator.choices"),
     # the platform for producers
@@ -94,7 +94,7 @@ FLOORS = (
     ("simulator.shards",),
     ("simulator.sockets",),
     ("simulator.virtual", "simulator.page"),
-    ("simulator.serve", "simulator.explore", "simulator.trials"),
+    ("simulator.serve", "simulator.explore", "simulator.trials", "simulator.soak"),
     ("simulator.options",),
     ("simulator.__main__",),
 )

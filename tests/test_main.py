@@ -8,6 +8,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,11 @@ from simulator import sockets, virtual
 from simulator import trials as trying
 from simulator.__main__ import main
 from simulator.checks import Violation
+from simulator.leaks import Holdings, Ledger
 from simulator.options import make_parser, read_scenario
 from simulator.scenario import Scenario, preset_names
 from simulator.shards import WorkerLostError
+from simulator.soak import KINDS, Soaked
 from simulator.swarm import PlayerTransport, TransportFactory, make_transport
 
 ROOT = Path(__file__).parents[1]
@@ -169,12 +172,19 @@ def test_ctrl_c_breaks_off(
         ),
         (["--players", "many"], "argument --players: invalid int value: 'many'"),
         (["--colour"], "unrecognized arguments: --colour"),
-        (["dance"], "argument {run,scenarios,explore,trials,serve,crowd}: invalid choice: 'dance'"),
+        (
+            ["dance"],
+            "argument {run,scenarios,explore,trials,soak,serve,crowd}: invalid choice: 'dance'",
+        ),
         (["run", "calm", "--rounds", "0"], "--rounds 0: input should be greater than"),
         (["run", "calm", "--processes", "0"], "argument --processes: 0 is not above 0"),
         (["run", "calm", "--mode", "real"], "argument --mode: invalid choice: 'real'"),
+        (["soak", "--minutes", "nan"], "argument --minutes: nan is no number of minutes"),
+        (["soak", "--minutes", "-1"], "argument --minutes: -1 is no number of minutes"),
+        (["soak", "--mode", "real"], "argument --mode: invalid choice: 'real'"),
         (["--drop", "0.1", "explore"], "explore takes no --drop"),
         (["--seed", "3", "scenarios"], "scenarios takes no --seed"),
+        (["--processes", "3", "soak"], "soak takes no --processes"),
         (["--processes", "3", "serve"], "serve takes no --processes"),
         (["crowd", "ws://127.0.0.1:1"], "the following arguments are required: --event"),
         (["serve", "--rounds", "0"], "--rounds 0: input should be greater than or equal to 1"),
@@ -214,7 +224,7 @@ def test_help_shows_the_commands_and_examples(capsys: pytest.CaptureFixture[str]
     assert "python -m simulator serve --port 8765" in out
 
 
-@pytest.mark.parametrize("command", ["run", "explore", "trials", "serve", "crowd"])
+@pytest.mark.parametrize("command", ["run", "explore", "trials", "soak", "serve", "crowd"])
 def test_every_command_has_help_with_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -457,3 +467,46 @@ def test_faults_are_tried(
     )
     assert main(["trials", "--quick"]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "FAILED: all vote at once (virtual)"
+
+
+def test_a_soak_has_a_crowd_that_comes_and_goes() -> None:
+    """Unless told otherwise; in rounds so long that a machine may be busy with other things."""
+    parser = make_parser()
+    changed: dict[str, Any] = {
+        "players": 300,
+        "rounds": 3,
+        "round_time": 4.0,
+        "leave": 0.1,
+        "drop": 0.3,
+    }
+    assert read_scenario(parser, parser.parse_args(["soak"])) == Scenario(**changed, late=0.1)
+    options = parser.parse_args(["soak", "--drop", "0"])
+    assert read_scenario(parser, options) == Scenario(**changed | {"drop": 0.0}, late=0.1)
+
+
+def test_a_soak_has_a_verdict(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one show there is nothing to be told; the time is shared unless a mode is named."""
+    few = ["soak", "--minutes", "0", "--players", "3", "--rounds", "1", "--round-time", "0.4"]
+    assert main([*few, "--mode", "virtual"]) == 1
+    out = capsys.readouterr().out
+    assert "only 0 shows ended after the warm-up, and 4 are needed to tell" in out
+    assert out.splitlines()[-1] == "FAILED: too few shows ended to tell a leak"
+    assert main([*few, "--mode", "sockets", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["shows"] == {"virtual": 0, "sockets": 1}
+    assert err == ""
+    asked: list[Any] = []
+
+    async def soak(scenario: Scenario, **how: Any) -> Soaked:
+        asked.append((scenario.players, how["minutes"], how["kinds"], how["show_live"]))
+        soaked = Soaked(scenario, Ledger())
+        for minute in range(4):
+            soaked.ledger.add(float(minute), Holdings(50.0, 0, 9, {}))
+        return soaked
+
+    monkeypatch.setattr(command_line, "soak", soak)
+    assert main(["soak"]) == 0
+    assert asked == [(300, 2.0, KINDS, None)]
+    assert capsys.readouterr().out.splitlines()[-1].startswith("OK: ")
