@@ -33,7 +33,7 @@ from .checks.findings import Findings
 from .checks.freshness import percentiles
 from .checks.judge import Row
 from .report import Report
-from .scenario import Scenario
+from .scenario import Fault, Scenario
 
 __all__ = ["page", "peak", "votes_per"]
 
@@ -53,6 +53,8 @@ VERDICTS = {
     "reorder": "overtaken by what followed",
 }
 """What the network did to a message, in words."""
+WAYS = {"up": "votes", "down": "all but votes", "both": "all messages"}
+"""Which messages a rule of the network is about."""
 DASH = "\N{EN DASH}"
 """Where there is no number."""
 STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -89,8 +91,10 @@ def page(report: Report, without_spread: Report | None = None, *, replay: str = 
     title = escape(_name(report.scenario))
     told = "OK" if report.ok else "FAILED"
     sections = [
-        _heading(report),
+        _heading(report.scenario),
         _verdict(report),
+        _glance(report),
+        _about(report),
         _replay(replay),
         _rounds(report),
         _votes(report, without_spread),
@@ -112,17 +116,36 @@ def page(report: Report, without_spread: Report | None = None, *, replay: str = 
 # Sections
 
 
-def _heading(report: Report) -> str:
+def _heading(scenario: Scenario) -> str:
+    told = f"\n<p>{escape(scenario.description)}</p>" if scenario.description else ""
+    return f"<h1>{escape(_name(scenario))}</h1>{told}"
+
+
+def _glance(report: Report) -> str:
+    """Tell the figures that most people came for."""
+    broken = {violation.round for violation in report.violations}
+    right = sum(not row.difference and row.round not in broken for row in report.rows)
+    fresh = percentiles(report.freshness)
+    figures = [
+        ("rounds counted right", f"{right:,} of {len(report.rows):,}"),
+        ("players", f"{report.scenario.players:,}"),
+        ("votes accepted", f"{report.votes_accepted:,}"),
+        ("votes in a second, at most", f"{peak(report.findings, 1000):,}"),
+    ]
+    if fresh is not None:
+        figures.append(("until a vote is read, p99", f"{fresh['p99']:,.0f} ms"))
+    items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>\n" for name, value in figures)
+    return f'<dl class="glance">\n{items}</dl>'
+
+
+def _about(report: Report) -> str:
     scenario = report.scenario
-    told = f"<p>{escape(scenario.description)}</p>\n" if scenario.description else ""
     facts = [
-        ("players", f"{scenario.players:,}"),
         ("rounds", f"{scenario.rounds:,}, each of {_plain(scenario.round_time)} s"),
         ("mode", MODES[report.mode]),
         ("seed", str(scenario.seed)),
     ]
     return (
-        f"<h1>{escape(_name(scenario))}</h1>\n{told}"
         '<p class="dim">A live trivia show, simulated. In every round each player\'s app votes '
         "once in a poll that nobody sees; the votes are the players of the round. This page holds "
         "what was counted against the platform's own log.</p>\n" + _facts(facts, "The run")
@@ -215,12 +238,15 @@ def _rounds_figure(report: Report) -> str:
 
 
 def _rounds_table(rows: Sequence[Row]) -> str:
-    names = ("round", "must", "may", "counted", "shown", "low", "high", "difference")
+    """A table of the rounds; with their intervals, where those are more than the count."""
+    has_interval = any((row.low, row.high) != (row.counted, row.counted) for row in rows)
+    between = ("low", "high") if has_interval else ()
+    names = ("round", "must", "may", "counted", "shown", *between, "difference")
     cells = [
         (
             str(row.round),
-            *(f"{n:,}" for n in (row.must, row.may, row.counted, row.shown, row.low)),
-            DASH if row.high is None else f"{row.high:,}",
+            *(f"{n:,}" for n in (row.must, row.may, row.counted, row.shown)),
+            *_interval(row)[: len(between)],
             f"{row.difference:+,}" if row.difference else "0",
         )
         for row in rows
@@ -234,6 +260,10 @@ def _rounds_table(rows: Sequence[Row]) -> str:
     )
     numbers = set(range(len(names)))
     return _table(names, cells, label="Players of each round", numbers=numbers, wrong=wrong) + note
+
+
+def _interval(row: Row) -> tuple[str, str]:
+    return f"{row.low:,}", DASH if row.high is None else f"{row.high:,}"
 
 
 def _votes(report: Report, other: Report | None) -> str:
@@ -450,12 +480,18 @@ def _plain(number: float) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:,.10g}"
 
 
+def _fault(fault: Fault) -> str:
+    """A rule of the network, for people."""
+    late = "" if fault.verdict == "drop" else f", by {_plain(fault.delay_s)} s at most"
+    return f"{_share(fault.share)} {VERDICTS[fault.verdict]}{late} ({WAYS[fault.way]})"
+
+
 def _value(value: Any) -> str:
     """A field's value, for people."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, Fault):
+        return _fault(value)
     if isinstance(value, BaseModel):
         return ", ".join(f"{name} {_value(each)}" for name, each in value)
     if isinstance(value, tuple):

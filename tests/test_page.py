@@ -269,7 +269,6 @@ def test_the_heading() -> None:
     """What was run, and how it went."""
     text = text_of(PAGES["calm"])
     assert cells(PAGES["calm"], "The run") == [
-        ["players", "1,200"],
         ["rounds", "2, each of 100 s"],
         ["mode", "virtual time: network and clock are simulated"],
         ["seed", "70001"],
@@ -277,6 +276,34 @@ def test_the_heading() -> None:
     assert "OK : every round is counted right, and no rule was broken." in text
     assert "To run it again: run it" in text
     assert "<title>tried: OK</title>" in PAGES["calm"]
+
+
+def figures(source: str) -> dict[str, str]:
+    """The figures at the top of a page: what -> how many."""
+    return dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", source))
+
+
+def test_a_glance_is_enough() -> None:
+    """The verdict comes first, then the few figures that people ask for."""
+    source = PAGES["calm"]
+    assert figures(source) == {
+        "rounds counted right": "2 of 2",
+        "players": "1,200",
+        "votes accepted": "2,400",
+        "votes in a second, at most": "1,200",
+        "until a vote is read, p99": "250 ms",
+    }
+    places = [source.index(each) for each in ("<h1>", 'class="verdict', 'class="glance"', "<h2>")]
+    assert places == sorted(places)
+
+
+def test_a_glance_does_not_flatter() -> None:
+    """A round in which a rule was broken is not right; what was not measured is not there."""
+    broken = report(violations=[Violation(1, "rule", "text")], freshness=Counter())
+    told = figures(page(broken))
+    assert told["rounds counted right"] == "1 of 2"
+    assert "until a vote is read, p99" not in told
+    assert figures(PAGES["failed"])["rounds counted right"] == "1 of 2"
 
 
 def test_what_is_not_told_is_left_out() -> None:
@@ -315,6 +342,11 @@ def test_the_table_of_rounds() -> None:
         ["1", "900", "1,200", "1,200", "1,200", "1,200", "–", "0"],  # noqa: RUF001
         ["2", "1,200", "1,200", "1,210", "1,200", "1,210", "1,210", "+10"],
     ]
+    assert cells(PAGES["calm"], "Players of each round")[0] == [
+        *("round", "must", "may", "counted", "shown"),  # an interval of one number is no news
+        "difference",
+    ]
+    assert cells(PAGES["sampled"], "Players of each round")[0][5:7] == ["low", "high"]
     assert "no upper bound is claimed" in text_of(PAGES["failed"])
     assert "no upper bound is claimed" not in text_of(PAGES["calm"])
 
@@ -450,13 +482,18 @@ def test_the_scenario() -> None:
         ["field", "value", "default"],
         ["rounds", "2", "10"],
         ["reinstall", "0.1", "0"],
-        ["faults", "verdict drop, share 5e-05, way both, delay_s 1", "none"],
+        ["faults", "0.005 % lost (all messages)", "none"],
         ["healed", "1", "0"],
     ]
     held = dict(cells(source, "All fields")[1:])
     assert list(held) == list(Scenario.model_fields)
     assert held["latency_ms"] == "20, 60"
     assert held["without_spread"] == "no"
+    later = report(scenario=Scenario(faults=(Fault(verdict="later", share=0.02),), healed=1))
+    told = dict(cells(page(later), "All fields")[1:])["faults"]
+    assert (
+        told == "2 % late, with all that followed on the connection, by 1 s at most (all messages)"
+    )
     assert "All fields have their defaults." in text_of(page(report(scenario=Scenario())))
 
 
