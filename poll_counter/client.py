@@ -33,6 +33,7 @@ from .facts import (
 )
 from .journal import Entry, JournalLike, MemoryJournal, open_journal
 from .machine import DEFAULT_SPREAD_S, Machine, State
+from .player_token import PlayerToken
 from .rounds import SPREAD_S_MAX
 from .transport import Transport, WebSocketTransport
 
@@ -118,6 +119,8 @@ class PollCounter:
         spread_s: seconds over which votes are spread for a poll that names no spread.
         ssl: a TLS context, for an own certificate authority.
         allow_plain: allow `ws://` to hosts other than this machine.
+        token: the player's token, or a function that gets one, (event id, player id) -> token,
+            asked for every connection; where the platform asks for one. See `player_id`.
         clock: for tests, another clock than the event loop's; see `poll_counter.testing`.
         on_count: called with each `RoundCount` that the iterator would give.
         on_state: called with each new `State`.
@@ -149,6 +152,7 @@ class PollCounter:
         spread_s: float = DEFAULT_SPREAD_S,
         ssl: ssl_module.SSLContext | None = None,
         allow_plain: bool = False,
+        token: PlayerToken | None = None,
         clock: Clock | None = None,
         on_count: Callable[[RoundCount], object] | None = None,
         on_state: Callable[[State], object] | None = None,
@@ -166,15 +170,18 @@ class PollCounter:
         if not 0.0 <= spread_s <= SPREAD_S_MAX:
             raise MisuseError(f"spread_s is {spread_s}; pass seconds from 0 to {SPREAD_S_MAX:g}")
         if url is not None:
-            transport = WebSocketTransport(url, ssl=ssl, allow_plain=allow_plain)
-        elif ssl is not None or allow_plain:
-            raise MisuseError("ssl= and allow_plain= go with a URL; set them on the transport")
+            transport = WebSocketTransport(url, ssl=ssl, allow_plain=allow_plain, token=token)
+        elif ssl is not None or allow_plain or token is not None:
+            raise MisuseError(
+                "ssl=, allow_plain= and token= go with a URL; set them on the transport"
+            )
         assert transport is not None  # one of the two is there
         self._transport: Transport = transport
         self._event_id = event_id
         self._journal = open_journal(journal)
         if not 0 < len(self._journal.player_id) <= ID_LENGTH_MAX:
             raise MisuseError(f"the journal's player_id must have 1 to {ID_LENGTH_MAX} characters")
+        self._player_id = self._journal.player_id
         self._recognise = recognise or Recognise()
         self._on_count = on_count
         self._on_state = on_state
@@ -245,6 +252,15 @@ class PollCounter:
         del self._journal  # its file is free for another process
 
     # What the app reads
+
+    @property
+    def player_id(self) -> str:
+        """The player's id, made once and kept in the journal; for the app's backend alone.
+
+        A backend that makes tokens binds one id to an account: who gets tokens for many ids votes
+        with each of them.
+        """
+        return self._player_id
 
     def __aiter__(self) -> Self:
         """Give a `RoundCount` whenever the number or the round changes, until the event ends.

@@ -28,6 +28,7 @@ from .elements import CONCURRENCY_FIELD, Element, FieldValue, Recognise
 from .errors import MisuseError
 from .journal import JournalLike
 from .machine import DEFAULT_SPREAD_S, State
+from .player_token import PlayerToken
 from .portal import background, is_current, wait
 from .transport import Transport
 
@@ -50,6 +51,7 @@ class PollCounter:
         spread_s: seconds over which votes are spread for a poll that names no spread.
         ssl: a TLS context, for an own certificate authority.
         allow_plain: allow `ws://` to hosts other than this machine.
+        token: the player's token, or a function that gets one; it may block.
         on_count: called with each new `RoundCount`.
         on_state: called with each new `State`.
         on_warning: called with a sentence when the producer spoils the count.
@@ -81,6 +83,7 @@ class PollCounter:
         spread_s: float = DEFAULT_SPREAD_S,
         ssl: ssl_module.SSLContext | None = None,
         allow_plain: bool = False,
+        token: PlayerToken | None = None,
         on_count: Callable[[RoundCount], object] | None = None,
         on_state: Callable[[State], object] | None = None,
         on_warning: Callable[[str], object] | None = None,
@@ -97,6 +100,7 @@ class PollCounter:
             spread_s=spread_s,
             ssl=ssl,
             allow_plain=allow_plain,
+            token=token,
             on_count=_called_in(call_in, on_count),
             on_state=_called_in(call_in, on_state),
             on_warning=_called_in(call_in, on_warning),
@@ -148,6 +152,11 @@ class PollCounter:
             return wait(self._loop, self._counter.__anext__())
         except StopAsyncIteration:
             raise StopIteration from None
+
+    @property
+    def player_id(self) -> str:
+        """The player's id, made once and kept in the journal; for the app's backend alone."""
+        return self._counter.player_id
 
     @property
     def latest(self) -> RoundCount | None:

@@ -29,6 +29,7 @@ from websockets.uri import parse_uri
 from .commands import CastVote
 from .errors import MisuseError
 from .facts import Disconnected, Fact, FrameSkipped, Welcomed
+from .player_token import PlayerToken, TokenSource
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Transport", "WebSocketTransport", "full_jitter", "is_loopback"]
 
 logger = logging.getLogger(__name__)
+QUIET = logging.getLogger(f"{__name__}.frames")
+"""For websockets, which at level DEBUG would write down the player's id and token."""
+QUIET.setLevel(logging.WARNING)
 
 SUBJECTS_MAX = 20
 """Of how many things a transport warns."""
@@ -170,6 +174,10 @@ class WebSocketTransport:
             every lost or failed connection the next one has its turn.
         ssl: a TLS context, for an own certificate authority; verified defaults else.
         allow_plain: allow `ws://` to other hosts: anybody on the way can read and vote.
+        token: where the platform asks who the player is, the token that the app's backend made,
+            or a function that gets one, (event id, player id) -> token. It is asked for every
+            connection, so that a token may be over after a while. A coroutine function is
+            awaited; any other one is called in a thread, and may block.
         max_frame_bytes: a longer frame ends the connection.
         open_timeout_s: how long a connection may take to open, from the name's look-up through
             TLS to the end of the handshake.
@@ -180,7 +188,7 @@ class WebSocketTransport:
             [0, this * 2^n].
         reconnect_cap_s: the most that the doubling leads to.
 
-    Raises `MisuseError` for a URL that cannot work.
+    Raises `MisuseError` for a URL or a token that cannot work.
 
     For example:
 
@@ -198,6 +206,7 @@ class WebSocketTransport:
         *,
         ssl: ssl_module.SSLContext | None = None,
         allow_plain: bool = False,
+        token: PlayerToken | None = None,
         max_frame_bytes: int = 2**20,
         open_timeout_s: float = 10.0,
         welcome_timeout_s: float = 10.0,
@@ -216,6 +225,7 @@ class WebSocketTransport:
             self._turn = random.randrange(len(self._addresses))  # noqa: S311 - hides nothing
         self._ssl = ssl
         self._allow_plain = allow_plain
+        self._token = None if token is None else TokenSource(token, welcome_timeout_s)
         self._max_frame_bytes = max_frame_bytes
         self._open_timeout_s = open_timeout_s
         self._dead_after_s = dead_after_s
@@ -284,6 +294,7 @@ class WebSocketTransport:
             ping_interval=self._dead_after_s / 2.0,
             ping_timeout=self._dead_after_s / 2.0,
             close_timeout=CLOSE_S,
+            logger=QUIET,
             **tls,
         )
         try:
@@ -291,7 +302,9 @@ class WebSocketTransport:
                 await connection.close(WRONG_PEER, "speak " + wire.SUBPROTOCOL)
                 yield FrameSkipped("wrong_subprotocol")
                 return
-            hello = wire.Hello(event=event_id, user=player_id)
+            # Asked for now, so that a platform that is down does not load the app's backend.
+            token = None if self._token is None else await self._token.get(event_id, player_id)
+            hello = wire.Hello(event=event_id, user=player_id, token=token)
             with suppress(ConnectionClosed):  # what the server said before is read all the same
                 await connection.send(wire.encode(hello))
             self._connection = connection

@@ -71,6 +71,7 @@ class Hello(_Message):
     type: Literal["hello"] = "hello"
     event: Id
     user: Id
+    token: Annotated[str | None, Field(max_length=1000, repr=False)] = None
 
 
 class Answer(_Message):

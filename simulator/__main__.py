@@ -6,6 +6,7 @@ import argparse
 import itertools
 import logging
 import sys
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
@@ -60,7 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
     # With --json, what is meant for people goes to standard error.
     console = Console(stderr=options.json, highlight=False)
     try:
-        alone = {"scenarios": _list_scenarios, "explore": _explore, "trials": _trials}
+        alone = {
+            "scenarios": _list_scenarios,
+            "explore": _explore,
+            "trials": _trials,
+            "token": _token,
+        }
         refuse_options(parser, options)
         options.processes = getattr(options, "processes", 1)
         if options.command in alone:
@@ -205,6 +211,14 @@ def _soak(scenario: Scenario, options: argparse.Namespace, console: Console) -> 
     return 0 if soaked.ok else 1
 
 
+def _token(options: argparse.Namespace, _console: Console) -> int:
+    tokens = options.choices.player_tokens()
+    if tokens is None:
+        raise MisuseError("the choices have no player_keys; see simulator/choices.py")
+    print(tokens.issue(options.event, options.user, time.time() + 3600.0 * options.hours))
+    return 0
+
+
 def _serve(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:
     serving = serve_show(
         scenario,
@@ -225,7 +239,14 @@ def _serve(scenario: Scenario, options: argparse.Namespace, console: Console) ->
 def _crowd(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:
     check_host(options.url, options.allow_host)
     with _live(console, wanted=not options.json) as show_live:
-        joining = join_show(scenario, options.url, options.event, show_live, options.processes)
+        joining = join_show(
+            scenario,
+            options.url,
+            options.event,
+            show_live,
+            processes=options.processes,
+            tokens=options.choices.player_tokens(),
+        )
         report = run(joining)
     if options.json:
         print(report.as_json())

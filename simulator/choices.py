@@ -15,9 +15,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from .limits import Limits
+from .player_tokens import KEY_BYTES_MIN, PlayerTokens
 from .records import VOTES_PER_OPTION_MAX, RevealMode
 
 __all__ = ["Choices"]
@@ -33,7 +34,7 @@ class Choices(BaseModel):
     one's own may want them otherwise: `bucket` and `peak_sample_s`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     # The Control API as a service
 
@@ -114,6 +115,10 @@ class Choices(BaseModel):
     limits: Limits = Limits()
     """What one peer may ask of the live channel: no limit is documented. See `limits`."""
 
+    player_keys: tuple[Annotated[SecretStr, Field(min_length=KEY_BYTES_MIN)], ...] = ()
+    """Secret keys for players' tokens, the present one first; with one, nobody says hello without
+    a token of the app's backend. Without one everybody is believed: nothing is documented."""
+
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read choices from a TOML file; what it leaves out stays at its default.
@@ -121,3 +126,8 @@ class Choices(BaseModel):
         Raises OSError for a file that cannot be read, and ValueError for one that does not fit.
         """
         return cls.model_validate(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+
+    def player_tokens(self) -> PlayerTokens | None:
+        """What makes and checks players' tokens; None where everybody is believed."""
+        keys = [key.get_secret_value().encode() for key in self.player_keys]
+        return PlayerTokens(*keys) if keys else None

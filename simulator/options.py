@@ -91,7 +91,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_options(parser)
     _add_processes(parser)
-    names = "{run,scenarios,explore,trials,soak,serve,crowd}"
+    names = "{run,scenarios,explore,trials,soak,serve,crowd,token}"
     commands = parser.add_subparsers(dest="command", metavar=names)
     _add_run(commands)
     commands.add_parser(
@@ -121,13 +121,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="PORT",
         help="of the Control API and the CDN feeds; 0: any that is free",
     )
-    serve.add_argument(
-        "--choices",
-        type=_choices,
-        default=Choices(),
-        metavar="FILE",
-        help="TOML: what the platform's documentation leaves open, see simulator/choices.py",
-    )
+    _add_choices(serve, "what the platform's documentation leaves open, see simulator/choices.py")
     serve.add_argument(
         "--autostart", action="store_true", help="start the show at once, without a key press"
     )
@@ -147,9 +141,40 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="HOST",
         help="let the crowd go to this host too, which you may load",
     )
+    _add_choices(crowd, "the platform's: with its player_keys the crowd makes its players' tokens")
     _add_options(crowd, **DEFAULTS["crowd"])
     _add_processes(crowd)
+    _add_token(commands)
     return parser
+
+
+def _add_choices(parser: argparse.ArgumentParser, text: str, *, required: bool = False) -> None:
+    parser.add_argument(
+        "--choices",
+        type=_choices,
+        default=Choices(),
+        required=required,
+        metavar="FILE",
+        help=f"TOML: {text}",
+    )
+
+
+def _add_token(commands: Any) -> None:
+    token = commands.add_parser(
+        "token",
+        help="make a player's token, as the backend of an app does",
+        description="Make a player's token for one user of one event, as the backend of an app "
+        "does, and print it. A platform that is served with the same choices takes it.",
+        epilog="example: python -m simulator token --choices choices.toml --event ID --user ID",
+    )
+    _add_choices(token, "has player_keys", required=True)
+    token.add_argument("--event", required=True, metavar="ID", help="the event")
+    token.add_argument(
+        "--user", required=True, metavar="ID", help="the player's id: `counter.player_id`"
+    )
+    token.add_argument(
+        "--hours", type=float, default=24.0, metavar="H", help="it is good for; default: 24"
+    )
 
 
 def _add_run(commands: Any) -> None:

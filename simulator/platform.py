@@ -58,7 +58,12 @@ class Platform:
         tokens = Tokens(choices)
         tokens.add(self.token, "producer")
         tokens.add(self._host_token, "producer")
-        self.live = LiveServer(self.emulator, port=port, limits=choices.limits)
+        self.live = LiveServer(
+            self.emulator,
+            port=port,
+            limits=choices.limits,
+            tokens=choices.player_tokens(),
+        )
         app = control_api(self.content, now=self.live.now, tell=self.live.tell, tokens=tokens)
         self.web = WebServer(app, port=web_port)
         self._stack = AsyncExitStack()

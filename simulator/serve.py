@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -28,12 +29,13 @@ from .checks.observers import check_observers
 from .choices import Choices
 from .host import make_show, run_show
 from .platform import Platform
+from .player_tokens import PlayerTokens
 from .report import CrowdReport
 from .scenario import Scenario
 from .shards import gathered
 from .show import Show
 from .sockets import arrival, end_task, show_progress
-from .swarm import Swarm
+from .swarm import Swarm, make_transport
 
 __all__ = ["check_host", "join_show", "serve_show"]
 
@@ -160,7 +162,8 @@ async def serve_show(
             f"token of the producer: {platform.token}",
             soft_wrap=True,
         )
-        swarm = Swarm(live_url, show.event_id, scenario)
+        make = partial(make_transport, tokens=choices.player_tokens())
+        swarm = Swarm(live_url, show.event_id, scenario, make)
         crowd = asyncio.create_task(swarm.run())
         stack.push_async_callback(end_task, crowd)
         if not autostart:
@@ -192,7 +195,9 @@ async def join_show(
     url: str,
     event_id: str,
     show_live: Callable[[Table], object] | None = None,
+    *,
     processes: int = 1,
+    tokens: PlayerTokens | None = None,
 ) -> CrowdReport:
     """Drive a crowd against a platform until the event ends, or SIGINT or SIGTERM.
 
@@ -202,13 +207,20 @@ async def join_show(
         event_id: the event.
         show_live: takes the live table, four times a second.
         processes: over how many processes the crowd is spread.
+        tokens: makes the players' tokens, where the platform asks for them.
 
     Raises `MisuseError` when the crowd cannot get in, `WorkerLostError` when a process is lost.
     """
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(_stop_signals())
         crowd = await stack.enter_async_context(
-            gathered(url, event_id, scenario, processes=processes)
+            gathered(
+                url,
+                event_id,
+                scenario,
+                partial(make_transport, tokens=tokens),
+                processes=processes,
+            )
         )
         coming = asyncio.create_task(crowd.run())
         stack.push_async_callback(end_task, coming)

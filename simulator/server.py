@@ -32,6 +32,7 @@ from poll_counter.wire import (
 from .door import Door, acceptable_origins
 from .emulator import Delivery, Emulator, EmulatorError
 from .limits import Bucket, Limits
+from .player_tokens import PlayerTokens
 from .turnstile import Turnstile
 
 __all__ = ["LiveServer"]
@@ -44,6 +45,8 @@ WRONG_PEER = 1002
 """Close code: it did not say hello."""
 BAD_FRAMES = 4400
 """Close code: it sent too much that cannot be understood."""
+BAD_TOKEN = 4401
+"""Close code: its token does not say that it is this user."""
 UNKNOWN_EVENT = 4404
 """Close code: there is no such event."""
 TOO_OFTEN = 4429
@@ -65,6 +68,7 @@ class LiveServer:
         host: the address to listen on.
         port: the port; 0 for any that is free.
         limits: what one peer may ask of it.
+        tokens: tells whether somebody is the user it says; None: everybody is believed.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class LiveServer:
         host: str = "127.0.0.1",
         port: int = 0,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        tokens: PlayerTokens | None = None,
     ) -> None:
         self.emulator = emulator
         self.epoch = 0.0
@@ -82,6 +87,7 @@ class LiveServer:
         self._port = port
         self._limits = limits
         self._door = Door(limits)
+        self._tokens = tokens
         self._members: dict[str, dict[int, ServerConnection]] = {}  # event id -> connections
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
@@ -192,6 +198,11 @@ class LiveServer:
         if not isinstance(request, Hello):
             await self._dismiss(connection, WRONG_PEER, "no_hello", "say hello first")
             return None
+        if self._tokens is not None:  # before all that is counted for a user
+            refusal = self._tokens.refusal(request.token, request.event, request.user, self.now())
+            if refusal:
+                await self._dismiss(connection, BAD_TOKEN, "bad_token", refusal)
+                return None
         wait_s = self._door.hello(request.user, self._loop.time())
         if wait_s:
             self._send([connection], encode(RetryAfter(seconds=wait_s)))

@@ -20,6 +20,7 @@ from .checks.evidence import Observation
 from .hostile import Hostile
 from .network import Draws
 from .observer import AWAY, Observer
+from .player_tokens import PlayerTokens
 from .report import peak_rss_mb
 from .scenario import Fault, Plan, Scenario
 from .statement import Statement
@@ -113,10 +114,13 @@ TransportFactory = Callable[[str, Scenario], PlayerTransport]
 """Makes a player's transport: (url, scenario) -> transport."""
 
 
-def make_transport(url: str, scenario: Scenario) -> PlayerTransport:
-    """A well-behaved player's transport."""
+def make_transport(
+    url: str, scenario: Scenario, tokens: PlayerTokens | None = None
+) -> PlayerTransport:
+    """A well-behaved player's transport; `tokens` makes its token, where it needs one."""
     return PlayerTransport(
         url,
+        token=None if tokens is None else tokens.fresh,
         allow_plain=True,  # the command line decides which hosts a crowd may go to
         reconnect_first_s=scenario.reconnect_s,
         reconnect_cap_s=scenario.reconnect_cap_s,

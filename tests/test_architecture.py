@@ -23,6 +23,7 @@ FLOORS = (
     ("poll_counter.standing",),
     ("poll_counter.machine",),
     ("poll_counter.wire", "poll_counter.journal"),
+    ("poll_counter.player_token",),
     ("poll_counter.transport", "poll_counter.portal"),
     ("poll_counter.client",),
     ("poll_counter.sync", "poll_counter.testing"),
@@ -53,7 +54,7 @@ FLOORS = (
     ("poll_counter.cli.__main__",),
     # simulator
     ("simulator", "simulator.scenario", "simulator.clock", "simulator.audience", "simulator.loops"),
-    ("simulator.limits", "simulator.leaks"),
+    ("simulator.limits", "simulator.player_tokens", "simulator.leaks"),
     ("simulator.records", "simulator.network", "simulator.hostile", "simulator.door"),
     ("simulator.emulator", "simulator.choices"),
     # the platform for producers
