@@ -85,6 +85,9 @@ class Stats:
     """Those after the first."""
     votes_due: int
     """Votes that fell due: rounds seen, with an open poll."""
+    acknowledges: bool
+    """Whether the transport tells what became of a vote. If not, each is cast once, never repeated,
+    and regarded as cast: `votes_accepted` stays 0, and a count may be low, never high."""
     votes_sent: int
     """Votes handed to the transport, repeats included."""
     votes_accepted: int
@@ -362,6 +365,7 @@ class PollCounter:
         return Stats(
             connects=self._connects,
             reconnects=max(0, self._connects - 1),
+            acknowledges=self._transport.acknowledges,
             votes_due=machine.votes_due,
             votes_sent=self._sent,
             votes_accepted=machine.votes_accepted,

@@ -30,6 +30,7 @@ def loaded() -> set[str]:
         "uvicorn",
         "simulator",
         "pydantic.main",
+        "poll_counter.bridge",
         "poll_counter.control",
         "poll_counter.testing",
         "poll_counter.wire",
