@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -31,13 +32,22 @@ from .trials import TRIALS, print_trials, run_trials
 from .virtual import run_virtual
 
 
+def _screen(console: Console) -> Console:
+    """Where people look: at what is printed or, where that goes elsewhere, at standard error."""
+    return console if console.is_terminal else Console(stderr=True)
+
+
 @contextmanager
 def _live(
     console: Console, *, wanted: bool
 ) -> Generator[Callable[[RenderableType], object] | None]:
     """Show a live table while the block runs, on a terminal."""
-    if wanted and console.is_terminal:
-        with Live(console=console, auto_refresh=False, transient=True) as live:
+    screen = _screen(console)
+    if wanted and screen.is_terminal:
+        printing = screen is console  # else what is printed must not go to the terminal
+        with Live(
+            console=screen, auto_refresh=False, transient=True, redirect_stdout=printing
+        ) as live:
             yield lambda table: live.update(table, refresh=True)
     else:
         yield None
@@ -46,8 +56,10 @@ def _live(
 @contextmanager
 def _bar(console: Console, what: str, total: int) -> Generator[Callable[[int], object]]:
     """Show a progress bar while the block runs, on a terminal; gives what to tell how many."""
-    if console.is_terminal:
-        with Progress(console=console, transient=True) as progress:
+    screen = _screen(console)
+    if screen.is_terminal:
+        printing = screen is console
+        with Progress(console=screen, transient=True, redirect_stdout=printing) as progress:
             task = progress.add_task(what, total=total)
             yield lambda done: progress.update(task, completed=done)
     else:
@@ -102,6 +114,8 @@ def _run(scenario: Scenario, options: argparse.Namespace, console: Console) -> i
 
 def _run_scenario(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:
     replay = run_line(options)
+    if options.report is not None:
+        _check_report(options.report)
     console.print(replay, soft_wrap=True)
     if options.mode == "sockets":
         left_out = [name for name in VIRTUAL_ONLY if name in scenario.model_fields_set]
@@ -132,6 +146,17 @@ def _run_scenario(scenario: Scenario, options: argparse.Namespace, console: Cons
     else:
         print_report(report, console, replay=replay)
     return 0 if report.ok else 1
+
+
+def _check_report(file: Path) -> None:
+    """Refuse a report that cannot be written now, rather than after a long run."""
+    try:
+        file.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise MisuseError(
+            f"the report cannot be written: {file}: {error.strerror}; name a file, in a folder "
+            "that is there"
+        ) from error
 
 
 def _on_sockets(scenario: Scenario, options: argparse.Namespace, console: Console) -> Report:
@@ -238,6 +263,10 @@ def _serve(scenario: Scenario, options: argparse.Namespace, console: Console) ->
 
 def _crowd(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:
     check_host(options.url, options.allow_host)
+
+    def tell(text: str) -> None:
+        console.print(text, soft_wrap=True, markup=False)
+
     with _live(console, wanted=not options.json) as show_live:
         joining = join_show(
             scenario,
@@ -246,6 +275,7 @@ def _crowd(scenario: Scenario, options: argparse.Namespace, console: Console) ->
             show_live,
             processes=options.processes,
             tokens=options.choices.player_tokens(),
+            tell=tell,
         )
         report = run(joining)
     if options.json:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from poll_counter import MisuseError
+from poll_counter.cli.parser import Parser
 
 from .choices import Choices
 from .scenario import PRESETS, Scenario, preset_names
@@ -31,7 +32,13 @@ examples:
   python -m simulator trials                           what each kind of fault does to the counts
   python -m simulator soak --minutes 30                show after show: does anything leak?
 """
-
+EXIT_CODES = """\
+exit codes:
+  0    every check holds
+  1    a check does not: the rule, the round and the line that replays it are printed
+  2    the command cannot work as it was given
+  130  stopped by Ctrl-C
+"""
 
 DEFAULTS: dict[str | None, dict[str, Any]] = {
     "soak": {
@@ -82,11 +89,11 @@ def _choices(path: str) -> Choices:
 
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m simulator",
-        description="Run a whole trivia show on this machine, with a crowd of real clients, and "
-        "hold what they count against the truth. Exit code 0 only if all checks hold.",
-        epilog=EXAMPLES,
+        description="Run a whole trivia show on this machine, with a crowd of real clients, and\n"
+        "hold what they count against the truth. Tutorials are in examples/README.md.",
+        epilog=f"{EXAMPLES}\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_options(parser)
@@ -181,9 +188,13 @@ def _add_run(commands: Any) -> None:
     run = commands.add_parser(
         "run",
         help="run a scenario, in virtual time or on sockets",
-        description="Run a scenario, and hold what was counted against the truth. What is not "
-        "given is as the scenario says.",
-        epilog="example: python -m simulator run mobile --players 10000 --report mobile.html",
+        description="Run a scenario, and hold what was counted against the truth. What is not\n"
+        "given is as the scenario says; simulator/scenario.py explains every field of one.",
+        epilog="examples:\n"
+        "  python -m simulator run mobile --players 10000 --report mobile.html\n"
+        "  python -m simulator run prime-time --players 1000000 --processes 2\n"
+        "  cp simulator/presets/mobile.toml mine.toml && python -m simulator run mine.toml\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     run.add_argument("scenario", metavar="NAME|FILE", help="see `scenarios`, or your own TOML file")
     run.add_argument(
@@ -193,9 +204,9 @@ def _add_run(commands: Any) -> None:
         help="virtual: any number of players in virtual time (the default); sockets: real clients",
     )
     for name, kind, metavar, text in (
-        ("--players", int, "N", "how many"),
-        ("--rounds", int, "R", "how many"),
-        ("--seed", int, "S", "of all that is drawn"),
+        ("--players", int, "N", "how many are in the crowd"),
+        ("--rounds", int, "R", "how many trivia the show has"),
+        ("--seed", int, "S", "of all that is drawn: the same seed is the same show"),
         ("--round-time", float, "SECONDS", "of a round: 0.6 waiting, 0.4 playing"),
         ("--spread", float, "SECONDS", "over which the votes of a round are spread"),
         ("--sample-rate", float, "P", "the share of players that vote"),
@@ -218,7 +229,9 @@ def _add_explore(commands: Any) -> None:
     command.add_argument(
         "--seeds", type=_positive, default=100, metavar="N", help="how many; default: 100"
     )
-    command.add_argument("--minutes", type=float, metavar="M", help="begin no seed after so long")
+    command.add_argument(
+        "--minutes", type=_minutes, metavar="M", help="begin no seed after so long"
+    )
     _add_processes(command, "the seeds are")
     _add_json(command)
 
@@ -326,6 +339,8 @@ def read_scenario(parser: argparse.ArgumentParser, options: argparse.Namespace) 
         message = str(first["msg"]).removeprefix("Value error, ")
         if not place:
             parser.error(message)
+        if first["type"] == "less_than_equal" and first.get("ctx", {}).get("le") == 1:
+            message = "it is a share, from 0 to 1; 0.3 is 30 %"
         if place in given:
             place = "--" + place.replace("_", "-")
         parser.error(f"{place} {first['input']}: {message[:1].lower()}{message[1:]}")

@@ -51,6 +51,8 @@ NEAR = [
     )
 ]
 """Loopback and private networks (RFC 1918, RFC 4193): where a crowd may go unasked."""
+PATIENCE_S = 5.0
+"""When nobody of a crowd is in by then, people are told."""
 
 
 def check_host(url: str, allowed: Collection[str]) -> None:
@@ -198,6 +200,7 @@ async def join_show(
     *,
     processes: int = 1,
     tokens: PlayerTokens | None = None,
+    tell: Callable[[str], object] = lambda _text: None,
 ) -> CrowdReport:
     """Drive a crowd against a platform until the event ends, or SIGINT or SIGTERM.
 
@@ -208,6 +211,7 @@ async def join_show(
         show_live: takes the live table, four times a second.
         processes: over how many processes the crowd is spread.
         tokens: makes the players' tokens, where the platform asks for them.
+        tell: told, in a sentence, when nobody gets in for a while.
 
     Raises `MisuseError` when the crowd cannot get in, `WorkerLostError` when a process is lost.
     """
@@ -224,6 +228,16 @@ async def join_show(
         )
         coming = asyncio.create_task(crowd.run())
         stack.push_async_callback(end_task, coming)
+
+        def tell_of_silence() -> None:
+            if not crowd.connected:
+                tell(
+                    "nobody is in yet: is the platform up, and is that its event? "
+                    "Still trying (Ctrl-C stops)"
+                )
+
+        patience = asyncio.get_running_loop().call_later(PATIENCE_S, tell_of_silence)
+        stack.callback(patience.cancel)
         if show_live is not None:
             progress = show_progress(crowd, lambda: crowd.votes_accepted, show_live)
             stack.push_async_callback(end_task, asyncio.create_task(progress))

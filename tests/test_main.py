@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -164,13 +165,13 @@ def test_ctrl_c_breaks_off(
     [
         (["--players", "-1"], "--players -1: input should be greater than or equal to 0"),
         (["--rounds", "0"], "--rounds 0: input should be greater than or equal to 1"),
-        (["--drop", "1.5"], "--drop 1.5: input should be less than or equal to 1"),
-        (["--late", "nan"], "--late nan: input should be"),
+        (["--drop", "1.5"], "--drop 1.5: it is a share, from 0 to 1; 0.3 is 30 %"),
+        (["--late", "nan"], "--late nan: it is a share"),
         (
             ["--round-time", "0.1"],
             "--round-time 0.1: input should be greater than or equal to 0.2",
         ),
-        (["--players", "many"], "argument --players: invalid int value: 'many'"),
+        (["--players", "many"], "argument --players: 'many' is no whole number"),
         (["--colour"], "unrecognized arguments: --colour"),
         (
             ["dance"],
@@ -209,7 +210,8 @@ def test_bad_options_exit_with_2_from_the_shell() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.splitlines()[-1] == (
-        "python -m simulator: error: --drop 2.0: input should be less than or equal to 1"
+        "python -m simulator: --drop 2.0: it is a share, from 0 to 1; 0.3 is 30 %; "
+        "`python -m simulator --help` shows what there is"
     )
 
 
@@ -232,7 +234,8 @@ def test_every_command_has_help_with_an_example(
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
     assert caught.value.code == 0
-    assert f"example: python -m simulator {command}" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert re.search(rf"^(example: |  )python -m simulator {command}", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -404,8 +407,27 @@ def test_a_report_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     text = path.read_text(encoding="utf-8")
     assert "python -m simulator run herd --mode virtual --players 60 --rounds 2" in text
     assert text.count("<svg") > 2
-    assert main([*arguments[:-1], str(tmp_path / "no" / "such.html")]) == 2
-    assert "the report cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("no/such.html", "No such file"), ("", "Is a directory")]
+)
+def test_a_report_that_cannot_be_written_costs_no_run(
+    name: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who waits for hours for a page is told before that there will be none."""
+    assert main(["run", "herd", "--players", "60", "--report", str(tmp_path / name)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("python -m simulator: the report cannot be written: ")
+    assert why in err
+
+
+def test_a_report_may_fail_in_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """A disk that is full by then is told in a sentence, too."""
+    full = "/dev/full"  # Linux: takes what is written, and has no room for it
+    assert main(["run", "herd", "--players", "20", "--rounds", "2", "--report", full]) == 2
+    assert "the report cannot be written: " in capsys.readouterr().err
 
 
 def test_on_a_terminal_progress_is_shown(
@@ -481,7 +503,7 @@ def test_a_soak_has_a_crowd_that_comes_and_goes() -> None:
     }
     assert read_scenario(parser, parser.parse_args(["soak"])) == Scenario(**changed, late=0.1)
     options = parser.parse_args(["soak", "--drop", "0"])
-    assert read_scenario(parser, options) == Scenario(**changed | {"drop": 0.0}, late=0.1)
+    assert read_scenario(parser, options) == Scenario(**{**changed, "drop": 0.0}, late=0.1)
 
 
 def test_a_soak_has_a_verdict(

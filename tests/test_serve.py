@@ -645,6 +645,22 @@ async def test_ctrl_c_ends_a_crowd_that_is_not_in_yet() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_a_crowd_that_gets_nowhere_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on trying, and people are told before they wonder."""
+    monkeypatch.setattr("simulator.serve.PATIENCE_S", 0.0)
+    told = list[str]()
+
+    def tell(text: str) -> None:
+        told.append(text)
+        signal.raise_signal(signal.SIGINT)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"ws://127.0.0.1:{silent.getsockname()[1]}"
+        await join_show(Scenario(players=2), url, "demo", tell=tell)
+    (text,) = told
+    assert text.startswith("nobody is in yet: is the platform up")
+
+
 async def test_a_crowd_joins_a_platform_that_is_served_elsewhere() -> None:
     """`serve` in one process, a crowd in another: all are counted when the key is pressed."""
     options = ("--rounds", "2", "--round-time", "0.6")

@@ -12,7 +12,7 @@ import asyncio
 from poll_counter.errors import MisuseError, PlatformError
 
 from .concurrency import publish_concurrency
-from .options import make_parser
+from .options import in_options, make_parser
 from .polls import check_polls, create_polls, print_spec
 from .terminal import Terminal
 from .watch import watch_event
@@ -52,10 +52,11 @@ async def _run(
     try:
         return await _act(options, terminal, testing_interval_s)
     except MisuseError as error:
-        terminal.note(f"poll-counter: {error}")
+        terminal.note(f"poll-counter: {in_options(str(error))}")
         return 2
     except PlatformError as error:
-        terminal.note(f"poll-counter: {error}")
+        where = "; is the address right (--env, --url), and the network up?"
+        terminal.note(f"poll-counter: {error}{where if 'cannot connect' in str(error) else ''}")
         return 3
 
 

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from poll_counter.control.blueprint import CONTENT_TYPE, DURATION_S, ROUNDS
 from poll_counter.control.resources import EVENT_STATS
 from poll_counter.elements import CONCURRENCY_FIELD
 from poll_counter.machine import DEFAULT_SPREAD_S
 
-__all__ = ["make_parser"]
+from .parser import Parser
+
+__all__ = ["in_options", "make_parser"]
 
 DEFAULT_STAT = "current_concurrency"
 CREDENTIALS = """\
 The token of the Control API comes from the environment variable POLL_COUNTER_TOKEN, or from
 --token-file; it is no argument, for arguments are seen by everybody on the machine.
 """
+OPTIONS = {
+    "allow_plain=True": "--allow-plain",
+    "duration_s": "--duration",
+    "interval_s": "--interval",
+    "options_per_poll": "--options",
+    "sample_rate": "--sample-rate",
+    "spread_s": "--spread",
+    "token=": "--token-file FILE",
+}
+"""An argument of the library -> the option of the command that it comes from."""
 EXIT_CODES = """\
 exit codes:
   0    all is well
@@ -38,7 +52,7 @@ examples:
 
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="poll-counter",
         description="Count the players of every round of a live trivia show by an unseen vote in\n"
         "a hidden poll: the producer's side, and a look at the counts.",
@@ -75,6 +89,13 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def in_options(sentence: str) -> str:
+    """Say what the library says of its arguments in the options that people typed."""
+    for argument, option in OPTIONS.items():
+        sentence = re.sub(rf"(?<!\w){re.escape(argument)}(?!\w)", option, sentence)
+    return sentence
+
+
 class _NoToken(argparse.Action):
     """Refuses a token, without repeating it."""
 
@@ -89,7 +110,7 @@ Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public n
 
 
 def _command(
-    commands: Commands[argparse.ArgumentParser],
+    commands: Commands[Any],
     name: str,
     text: str,
     *,
@@ -97,7 +118,7 @@ def _command(
     example: str,
     epilog: str = "",
 ) -> argparse.ArgumentParser:
-    return commands.add_parser(
+    parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
         description=textwrap.fill(description, 88),
@@ -105,9 +126,10 @@ def _command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # --token is not --token-file
     )
+    return parser
 
 
-def _add_create(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_create(commands: Commands[Any]) -> None:
     parser = _command(
         commands,
         "create",
@@ -164,7 +186,7 @@ def _add_create(commands: Commands[argparse.ArgumentParser]) -> None:
     _add_api(parser)
 
 
-def _add_check(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_check(commands: Commands[Any]) -> None:
     parser = _command(
         commands,
         "check",
@@ -203,7 +225,7 @@ def _add_check(commands: Commands[argparse.ArgumentParser]) -> None:
     _add_api(parser)
 
 
-def _add_spec(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_spec(commands: Commands[Any]) -> None:
     parser = _command(
         commands,
         "spec",
@@ -230,7 +252,7 @@ def _add_spec(commands: Commands[argparse.ArgumentParser]) -> None:
     _add_json(parser)
 
 
-def _add_publish(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_publish(commands: Commands[Any]) -> None:
     parser = _command(
         commands,
         "publish",
@@ -269,7 +291,7 @@ def _add_publish(commands: Commands[argparse.ArgumentParser]) -> None:
     _add_api(parser, "print a line of JSON for every report")
 
 
-def _add_watch(commands: Commands[argparse.ArgumentParser]) -> None:
+def _add_watch(commands: Commands[Any]) -> None:
     parser = _command(
         commands,
         "watch",
