@@ -6,9 +6,15 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 from tests.support.diagram import README, diagram, in_readme
 
+ROOT = README.parent
 TEXT = README.read_text(encoding="utf-8")
+FOLDERS = ("poll_counter", "simulator", "examples")
+PAGES = [README, *sorted(page for each in FOLDERS for page in (ROOT / each).rglob("*.md"))]
+"""The pages for people."""
 
 
 def test_the_state_diagram_is_drawn_from_the_table() -> None:
@@ -24,12 +30,30 @@ def test_the_code_can_be_copied() -> None:
         ast.parse(block)
 
 
-def test_links_lead_somewhere() -> None:
-    """Every relative link of the README leads to a file of the repository."""
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if "://" not in link]
-    assert links
-    missing = [link for link in links if not (README.parent / link).exists()]
-    assert missing == []
+def anchors(page: Path) -> set[str]:
+    """What a link can name in a page: its headings, in small letters, with hyphens."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link of a page leads to a file of the repository, and to a heading of it."""
+    links = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    assert links or page.name == "PROTOCOL.md"
+    for link in links:
+        if "://" not in link:
+            file, _, heading = link.partition("#")
+            target = page.parent / file if file else page
+            assert target.exists(), f"{page.name}: {link}"
+            assert not heading or heading in anchors(target), f"{page.name}: {link}"
+
+
+def test_a_reader_decides_in_a_minute() -> None:
+    """Depth is in other pages: the README stays short, and leads to every tutorial."""
+    assert len(TEXT.split()) <= 2600
+    tutorials = {path.name for path in (ROOT / "examples").glob("[0-9]*.md")}
+    assert tutorials == set(re.findall(r"\]\(examples/(\d\d_\w+\.md)\)", TEXT))
 
 
 def test_there_are_two_commands() -> None:
