@@ -317,9 +317,19 @@ def _add_options(
         "SECONDS",
         f"of a round: 0.6 waiting, 0.4 playing, votes spread over 0.3; default: {round_time:g}",
     )
-    add("--leave", float, "RATE", f"leave for good after round 1; default: {leave:g}")
-    add("--drop", float, "RATE", f"lose the connection, and return; default: {drop:g}")
-    add("--late", float, "RATE", f"join after round 1 began; default: {late:g}")
+    add(
+        "--leave",
+        float,
+        "RATE",
+        f"share that leaves for good, 0.1 is 10 %%; default: {leave:g}",
+    )
+    add(
+        "--drop",
+        float,
+        "RATE",
+        f"share that loses the connection, and returns; default: {drop:g}",
+    )
+    add("--late", float, "RATE", f"share that joins after round 1 began; default: {late:g}")
     _add_json(parser)
 
 

@@ -203,6 +203,7 @@ def test_the_desktop_game_runs_by_itself(
 def test_the_game_loop_shows_the_players(show: ServedShow, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its numbers move towards the counts frame by frame, and a closed window ends it."""
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setenv("SDL_AUDIODRIVER", "dummy")
     pygame = pytest.importorskip("pygame", reason="pip install --group apps")
     module: Any = load("game_loop")
     pygame.init()
@@ -234,7 +235,7 @@ def test_the_game_loop_runs_by_itself(show: ServedShow, tmp_path: Path) -> None:
     """The script draws, is counted, and ends when it is told to."""
     pytest.importorskip("pygame", reason="pip install --group apps")
     command = [sys.executable, str(APPS / "game_loop.py"), show.url, show.show.event_id]
-    environment = {**os.environ, "SDL_VIDEODRIVER": "dummy"}
+    environment = {**os.environ, "SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"}
     game = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
         until(lambda: show.connected == 3)

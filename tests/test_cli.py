@@ -7,6 +7,7 @@ import json
 import os
 import re
 import runpy
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -438,6 +439,17 @@ async def test_a_plain_address_has_to_be_allowed(monkeypatch: pytest.MonkeyPatch
     command = CommandLine("http://control.example")
     assert await command.run("poll", "check", "event") == 2
     assert "http://" in command.err
+
+
+async def test_a_platform_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be reached is told with what to look at."""
+    monkeypatch.setenv(TOKEN_VARIABLE, "secret")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        command = CommandLine(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        assert await command.run("poll", "check", "event") == 3
+    assert "cannot connect" in command.err
+    assert command.err.endswith("is the address right (--env, --url), and the network up?\n")
 
 
 def test_an_environment_or_an_address(capsys: pytest.CaptureFixture[str]) -> None:
