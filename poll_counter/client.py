@@ -454,9 +454,20 @@ class PollCounter:
         self._set_timer()
         idle = self._sender is None or self._sender.done()
         if self._outbox and idle and not self._left:
+            self._write_down_at_once()
+        if self._outbox and idle and not self._left:
             self._sender = asyncio.create_task(self._send(), name="poll_counter sender")
         if state is State.FINISHED:
             self._stop()
+
+    def _write_down_at_once(self) -> None:
+        """Write down what comes before a vote, where that takes no time and cannot fail."""
+        while type(self._journal) is MemoryJournal and self._outbox:
+            entry = self._outbox[0]
+            if isinstance(entry, CastVote):
+                return
+            self._journal.remember(self._event_id, entry)
+            self._outbox.popleft()
 
     def _skip(self, reason: str) -> None:
         if not self._skipped[reason]:

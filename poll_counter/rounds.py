@@ -189,15 +189,14 @@ class Progress:
     def _with_element(self, element: Element) -> Progress:
         if self.is_old(element.id, element.rev):
             return self
-        return self._holding({**self.elements, element.id: self._caught_up(element)}, element.rev)
+        return self._holding_one(self._caught_up(element), element.rev)
 
     def _with_state(self, element_id: str, state: ElementState, rev: int | None) -> Progress:
         if self.is_old(element_id, rev):
             return self
         held = self.elements.get(element_id)
         if held is not None:
-            element = replace(held, state=state, rev=rev)
-            return self._holding({**self.elements, element_id: element}, rev)
+            return self._holding_one(replace(held, state=state, rev=rev), rev)
         if rev is None or rev <= self.early.get(element_id, ("", -1))[1]:
             return self
         early = {**self.early, element_id: (state, rev)}
@@ -237,6 +236,30 @@ class Progress:
     def _with_rates(self, rates: Mapping[str, float]) -> Progress:
         known = {**self.rates, **rates}
         return self if known == self.rates else replace(self, rates=known)
+
+    def _holding_one(self, element: Element, rev: int | None) -> Progress:
+        """Hold one element more, or one otherwise; where that is no poll, the polls stay."""
+        elements = {**self.elements, element.id: element}
+        before, is_hidden = self.elements.get(element.id), self.recognise.is_hidden
+        if is_hidden(element) or (before is not None and is_hidden(before)):
+            return self._holding(elements, rev)
+        was_finished, was_opened = self._trivia_in(before)
+        finished, opened = self._trivia_in(element)
+        early = self.early
+        return replace(
+            self,
+            elements=MappingProxyType(elements),
+            finished=self.finished + finished - was_finished,
+            opened=self.opened + opened - was_opened,
+            highest_rev=self.highest_rev if rev is None else max(self.highest_rev, rev),
+            early={k: told for k, told in early.items() if k != element.id} if early else early,
+        )
+
+    def _trivia_in(self, element: Element | None) -> tuple[int, int]:
+        """How many finished and how many open trivia an element is: one of one of them at most."""
+        if element is None or not self.recognise.is_trivia(element):
+            return 0, 0
+        return (1, 0) if element.state == "closed" else (0, 1)
 
     def _holding(self, elements: Mapping[str, Element], rev: int | None) -> Progress:
         """Hold other elements, and work out anew what follows from them."""

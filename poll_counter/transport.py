@@ -325,8 +325,11 @@ class WebSocketTransport:
         wire = _wire()
         welcome_by: float | None = asyncio.get_running_loop().time() + self._welcome_timeout_s
         while True:
-            async with asyncio.timeout_at(welcome_by):
+            if welcome_by is None:
                 frame = await connection.recv()
+            else:
+                async with asyncio.timeout_at(welcome_by):
+                    frame = await connection.recv()
             for told in wire.decode_server(frame):
                 if isinstance(told, wire.RetryAfter):
                     self._retry_after_s = min(told.seconds, RETRY_AFTER_S_MAX)
