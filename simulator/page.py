@@ -7,7 +7,7 @@ read on a phone and on paper, in light and dark. The same report is the same pag
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from .charts import (
 from .checks.findings import Findings
 from .checks.freshness import percentiles
 from .checks.judge import Row
+from .markup import DASH, data_table, facts_table, plain, share, times_as_many
 from .report import Report
 from .scenario import Fault, Scenario
 
@@ -55,8 +56,6 @@ VERDICTS = {
 """What the network did to a message, in words."""
 WAYS = {"up": "votes", "down": "all but votes", "both": "all messages"}
 """Which messages a rule of the network is about."""
-DASH = "\N{EN DASH}"
-"""Where there is no number."""
 STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
@@ -141,14 +140,14 @@ def _glance(report: Report) -> str:
 def _about(report: Report) -> str:
     scenario = report.scenario
     facts = [
-        ("rounds", f"{scenario.rounds:,}, each of {_plain(scenario.round_time)} s"),
+        ("rounds", f"{scenario.rounds:,}, each of {plain(scenario.round_time)} s"),
         ("mode", MODES[report.mode]),
         ("seed", str(scenario.seed)),
     ]
     return (
         '<p class="dim">A live trivia show, simulated. In every round each player\'s app votes '
         "once in a poll that nobody sees; the votes are the players of the round. This page holds "
-        "what was counted against the platform's own log.</p>\n" + _facts(facts, "The run")
+        "what was counted against the platform's own log.</p>\n" + facts_table(facts, "The run")
     )
 
 
@@ -186,7 +185,7 @@ def _rounds(report: Report) -> str:
     rows = report.rows
     rate = min((row.sample_rate for row in rows), default=1.0)
     sampled = (
-        f"<p>A sample votes: {_share(rate)} of the players. What is counted is an estimate, "
+        f"<p>A sample votes: {share(rate)} of the players. What is counted is an estimate, "
         "<em>low</em> to <em>high</em> its 95 % interval; the difference is 0 if an interval "
         "of six standard deviations meets <em>must</em> to <em>may</em>.</p>\n"
     )
@@ -259,7 +258,9 @@ def _rounds_table(rows: Sequence[Row]) -> str:
         else ""
     )
     numbers = set(range(len(names)))
-    return _table(names, cells, label="Players of each round", numbers=numbers, wrong=wrong) + note
+    return (
+        data_table(names, cells, label="Players of each round", numbers=numbers, wrong=wrong) + note
+    )
 
 
 def _interval(row: Row) -> tuple[str, str]:
@@ -293,7 +294,7 @@ def _series(report: Report, kind: str) -> Series:
 
 
 def _columns_told(size: int, panels: int) -> str:
-    seconds = _plain(size * BUCKET_MS / 1000)
+    seconds = plain(size * BUCKET_MS / 1000)
     each = (
         f"Each column stands for {seconds} s, and is as high as the highest 0.1 s in it."
         if size > 1
@@ -315,14 +316,14 @@ def _peaks(report: Report, other: Report | None) -> str:
             f"<strong>{ours['1 s']:,}</strong> in 1 s ({aligned}).</p>\n"
         )
     theirs = {name: peak(other.findings, ms) for name, ms in widths.items()}
-    ratios = [_times(theirs[name], ours[name]) for name in widths]
+    ratios = [times_as_many(theirs[name], ours[name]) for name in widths]
     cells = [
         (_spread(other.scenario), *(f"{votes:,}" for votes in theirs.values())),
         (_spread(report.scenario), *(f"{votes:,}" for votes in ours.values())),
         ("<strong>Ratio</strong>", *(f"<strong>{ratio}</strong>" for ratio in ratios)),
     ]
     heads = ("most votes", *(f"in {name}" for name in widths))
-    table = _table(heads, cells, label="Peaks of the votes", numbers={1, 2})
+    table = data_table(heads, cells, label="Peaks of the votes", numbers={1, 2})
     return f"{table}<p>The peaks are counted {aligned}.</p>\n"
 
 
@@ -353,7 +354,7 @@ def _delay(times: Mapping[int, int], title: str, how: str) -> str:
     p50, p99 = shares["p50"], shares["p99"]
     bins = Bins.of(times, p99)
     beyond = (
-        f" The last column, paler, is all the rest: {_share(bins.beyond / sum(times.values()))} "
+        f" The last column, paler, is all the rest: {share(bins.beyond / sum(times.values()))} "
         f"took {bins.end:,} ms or more, {max(times):,} ms at most."
         if bins.beyond
         else ""
@@ -375,7 +376,7 @@ def _run(report: Report) -> str:
         ("the run took", duration(report.wall_s)),
         ("peak memory", f"{report.peak_rss_mb:,.0f} MB"),
     ]
-    return f"<h2>What the network did</h2>\n{_verdicts(report)}{_facts(facts, 'Figures')}"
+    return f"<h2>What the network did</h2>\n{_verdicts(report)}{facts_table(facts, 'Figures')}"
 
 
 def _verdicts(report: Report) -> str:
@@ -387,7 +388,9 @@ def _verdicts(report: Report) -> str:
         (VERDICTS.get(verdict, escape(verdict)), f"{many:,}")
         for verdict, many in sorted(report.verdicts.items())
     ]
-    return _table(("what happened to messages", "messages"), cells, label="Verdicts", numbers={1})
+    return data_table(
+        ("what happened to messages", "messages"), cells, label="Verdicts", numbers={1}
+    )
 
 
 def _scenario(scenario: Scenario) -> str:
@@ -402,56 +405,15 @@ def _scenario(scenario: Scenario) -> str:
     ]
     full = [(f"<code>{name}</code>", escape(_value(value))) for name, (value, _) in values.items()]
     heads = ("field", "value", "default")
-    table = _table(heads, changed, label="Fields that differ from the defaults")
+    table = data_table(heads, changed, label="Fields that differ from the defaults")
     differs = table if changed else "<p>All fields have their defaults.</p>\n"
     return (
         f"<h2>The scenario</h2>\n{differs}<details>\n<summary>All fields</summary>\n"
-        f"{_table(heads[:2], full, label='All fields')}</details>"
+        f"{data_table(heads[:2], full, label='All fields')}</details>"
     )
 
 
-# Tables
-
-
-def _table(
-    heads: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    label: str,
-    numbers: Iterable[int] = (),
-    wrong: Iterable[int] = (),
-) -> str:
-    """A table that scrolls by itself; cells are HTML. Told are columns of numbers, wrong rows."""
-    aligned, marked = set(numbers), set(wrong)
-
-    def cell(column: int, text: str, *, scope: str = "", bad: bool = False) -> str:
-        names = {"bad": bad, "number": column in aligned}
-        kinds = " ".join(name for name, holds in names.items() if holds)
-        kind = f' class="{kinds}"' if kinds else ""
-        return f'<th scope="{scope}"{kind}>{text}</th>' if scope else f"<td{kind}>{text}</td>"
-
-    head = "".join(cell(n, text, scope="col") for n, text in enumerate(heads))
-    body = "".join(
-        "<tr>"
-        + cell(0, row[0], scope="row")
-        + "".join(cell(n, row[n], bad=number in marked) for n in range(1, len(row)))
-        + "</tr>\n"
-        for number, row in enumerate(rows)
-    )
-    return (
-        f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">\n<table>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n"
-    )
-
-
-def _facts(facts: Iterable[tuple[str, str]], label: str) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{name}</th><td>{value}</td></tr>\n' for name, value in facts
-    )
-    return f'<table aria-label="{label}">\n<tbody>\n{rows}</tbody>\n</table>'
-
-
-# Words and numbers
+# Words
 
 
 def _name(scenario: Scenario) -> str:
@@ -460,30 +422,13 @@ def _name(scenario: Scenario) -> str:
 
 def _spread(scenario: Scenario) -> str:
     spread = scenario.spread_s
-    return f"Votes spread over {_plain(spread)} s" if spread else "Without a spread"
-
-
-def _times(more: int, less: int) -> str:
-    """How many times as much."""
-    if not less:
-        return DASH
-    ratio = more / less
-    return f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.1f} times"  # noqa: PLR2004
-
-
-def _share(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
-def _plain(number: float) -> str:
-    """A number as it was written, without the noise of floats."""
-    return f"{number:,}" if isinstance(number, int) else f"{number:,.10g}"
+    return f"Votes spread over {plain(spread)} s" if spread else "Without a spread"
 
 
 def _fault(fault: Fault) -> str:
     """A rule of the network, for people."""
-    late = "" if fault.verdict == "drop" else f", by {_plain(fault.delay_s)} s at most"
-    return f"{_share(fault.share)} {VERDICTS[fault.verdict]}{late} ({WAYS[fault.way]})"
+    late = "" if fault.verdict == "drop" else f", by {plain(fault.delay_s)} s at most"
+    return f"{share(fault.share)} {VERDICTS[fault.verdict]}{late} ({WAYS[fault.way]})"
 
 
 def _value(value: Any) -> str:
@@ -498,5 +443,5 @@ def _value(value: Any) -> str:
         between = "; " if any(isinstance(each, BaseModel) for each in value) else ", "
         return between.join(map(_value, value)) or "none"
     if isinstance(value, int | float):
-        return _plain(value)
+        return plain(value)
     return str(value) or "none"

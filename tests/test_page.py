@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from simulator.charts import COLUMNS_MAX
 from simulator.checks.evidence import Violation
 from simulator.checks.findings import Findings
-from simulator.page import VIOLATIONS_MAX, _plain, _times, page, peak, votes_per
+from simulator.markup import plain, times_as_many
+from simulator.page import VIOLATIONS_MAX, page, peak, votes_per
 from simulator.report import Report
 from simulator.scenario import Fault, Scenario
 from simulator.virtual import run_virtual
@@ -203,7 +204,7 @@ def test_a_tail_that_is_cut_is_told() -> None:
 )
 def test_ratios(more: int, less: int, told: str) -> None:
     """No more digits than are of use."""
-    assert _times(more, less) == told
+    assert times_as_many(more, less) == told
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_ratios(more: int, less: int, told: str) -> None:
 )
 def test_plain_numbers(number: float, told: str) -> None:
     """Without the noise of floats."""
-    assert _plain(number) == told
+    assert plain(number) == told
 
 
 # Form
