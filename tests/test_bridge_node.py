@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import os
 import signal
 import stat
@@ -15,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from poll_counter import MEMORY, PollCounter, State
-from poll_counter.bridge import BridgeTransport, NodeHost
+from poll_counter import MEMORY, PollCounter, State, sync
+from poll_counter.bridge import BridgeTransport, NodeHost, node
 from poll_counter.bridge.node import SCRIPT
 from tests.support.bridged import (
     EVENT,
+    RECOGNISE,
     SDK,
     BridgedShow,
     app_folder,
@@ -30,6 +33,7 @@ from tests.support.bridged import (
     players,
     until,
 )
+from tests.support.served import ServedShow
 
 
 @pytest.fixture(scope="module")
@@ -376,3 +380,96 @@ async def test_an_event_that_is_not_there(folder: Path) -> None:
             show.emulator.add_event("none")
             await until(lambda: counter.state is State.UPCOMING)
             assert transport.problems == ("the SDK knows no event none",)
+
+
+def test_the_blocking_counter(folder: Path) -> None:
+    """The same on the background thread of `poll_counter.sync`, for apps that block."""
+    with ServedShow(rounds=1) as show:
+        transport = BridgeTransport(NodeHost(folder, SDK, {"host": show.url}))
+        with sync.PollCounter(
+            transport=transport, event_id="show", journal=MEMORY, recognise=RECOGNISE, spread_s=0.0
+        ) as counter:
+            show.start()
+            for count in counter:
+                if count.players == 1:
+                    break
+            show.play(1)
+            show.stop()
+            list(counter)
+        assert players(counter.history)[0] == 1
+    assert children() == []
+
+
+# A process that will not
+
+
+async def test_a_process_that_does_not_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that heeds neither its stdin nor a polite request is killed in the end."""
+    monkeypatch.setattr(node, "GOODBYE_S", 0.1)
+    stubborn = script(tmp_path, "trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done")
+    transport = BridgeTransport(NodeHost(tmp_path, ["sdk"], node=stubborn))
+    async with counter_of(transport):
+        await until((tmp_path / "pid").exists)
+    await until(lambda: not lives(tmp_path))
+
+
+async def test_an_app_in_a_hurry(tmp_path: Path) -> None:
+    """Who is cancelled while a process takes its time has it killed at once."""
+    stubborn = script(tmp_path, "trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done")
+    host = NodeHost(tmp_path, ["sdk"], node=stubborn)
+    running = asyncio.create_task(host.run("ws://nowhere", print))
+    await until((tmp_path / "pid").exists)
+    running.cancel()
+    await asyncio.sleep(0.05)  # it is waited for, for two seconds
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait([running], timeout=1.0)
+    assert running.cancelled()
+    assert not lives(tmp_path)
+
+
+async def test_a_program_that_is_gone(tmp_path: Path) -> None:
+    """What was there when it was named, and cannot be started, is a problem like any other."""
+    program = script(tmp_path, "exit 0")
+    transport = BridgeTransport(NodeHost(tmp_path, ["sdk"], node=program))
+    Path(program).unlink()  # noqa: ASYNC240 - a file of a test's own
+    async with counter_of(transport):
+        await until(lambda: transport.problems)
+    assert "it could not be started" in transport.problems[0]
+
+
+async def test_starts_are_spread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that dies again and again is started less and less often, until one lives."""
+    program = script(tmp_path, "echo so it goes >&2; exit 1")
+    caplog.set_level(logging.DEBUG, logger="poll_counter.bridge.node")
+    attempts = list[int]()
+
+    def delay(attempt: int, *, first_s: float, cap_s: float) -> float:
+        attempts.append(attempt)
+        monkeypatch.setattr(node, "CAP_S", -1.0 if len(attempts) == 3 else 1000.0)
+        return 0.0
+
+    monkeypatch.setattr(node, "full_jitter", delay)
+    problems = list[str]()
+    host = NodeHost(tmp_path, ["sdk"], node=program)
+    running = asyncio.create_task(host.run("ws://nowhere", problems.append))
+    await until(lambda: len(attempts) >= 5)
+    running.cancel()
+    await asyncio.wait([running])
+    assert attempts[:5] == [0, 1, 2, 0, 1]
+    assert set(problems) == {"the bridge's Node.js process ended: so it goes"}
+
+
+def lives(folder: Path) -> bool:
+    """Whether the program that wrote its id there is still a process."""
+    return Path("/proc", folder.joinpath("pid").read_text().strip()).exists()
+
+
+def script(folder: Path, commands: str) -> str:
+    """Make a program that stands for Node.js."""
+    program = folder / "program"
+    program.write_text(f"#!/bin/sh\n{commands}\n")
+    program.chmod(0o755)
+    return str(program)

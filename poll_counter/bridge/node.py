@@ -141,8 +141,8 @@ async def _last_line(stream: asyncio.StreamReader) -> str:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """End a process: it goes when its stdin does; else it is told to, and in the end killed."""
-    if process.stdin is not None:
-        process.stdin.close()
+    assert process.stdin is not None
+    process.stdin.close()
     try:
         for insist in (process.terminate, process.kill):
             with suppress(TimeoutError):

@@ -16,7 +16,8 @@ import pytest
 from poll_counter import MEMORY, ContentType, PollCounter, Recognise, RoundCount
 from poll_counter.bridge import BridgeTransport, NodeHost
 from poll_counter.journal import JournalLike
-from simulator.emulator import Emulator, Settings
+from simulator.emulator import Emulator, Entry, Settings
+from simulator.limits import Limits
 from simulator.server import LiveServer
 
 __all__ = [
@@ -42,6 +43,8 @@ SDK: Final = ["@fake/sdk-core", "@fake/sdk-interact-kit"]
 HERE: Final = Path(__file__).parent
 MODULES: Final = HERE / "node" / "node_modules"
 SPREAD_S: Final = 0.02
+ANY_PAGE: Final = Limits(origins=("loopback", "null"))
+"""The platform takes its SDK from pages without an origin, too."""
 GUARD_S: Final = 60.0
 """What has not happened by then will not: a machine may be busy, and starts processes slowly."""
 
@@ -105,11 +108,13 @@ class BridgedShow:
     """
 
     def __init__(self, rounds: int = 3, *, limit: int = 1) -> None:
-        self.emulator = Emulator(results_interval_s=0.02)
+        self.log: list[Entry] = []
+        """What happened, as the platform saw it."""
+        self.emulator = Emulator(results_interval_s=0.02, log=self.log)
         self.rounds = rounds
         self.round = 1
         """The round that the show is in."""
-        self._server = LiveServer(self.emulator)
+        self._server = LiveServer(self.emulator, limits=ANY_PAGE)
         options = tuple(f"Round {n + 1}" for n in range(rounds))
         most = {"max_votes_per_user": rounds * limit, "max_votes_per_option": limit}
         poll = Settings("hidden-poll", "poll", options=options, **most)  # type: ignore[arg-type]
@@ -179,7 +184,7 @@ class BridgedShow:
     async def serve_again(self) -> None:
         """Have it back where it was."""
         port = int(self._server.url.rpartition(":")[2])
-        self._server = LiveServer(self.emulator, port=port)
+        self._server = LiveServer(self.emulator, port=port, limits=ANY_PAGE)
         await self._server.__aenter__()
 
     async def voted(self, players: int) -> None:
