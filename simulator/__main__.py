@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -19,6 +21,7 @@ from rich.table import Table
 from poll_counter import MisuseError
 
 from .explore import Tried, explore, print_exploration, replay_line
+from .load.options import locust_command, print_help
 from .loops import run
 from .options import make_parser, read_scenario, refuse_options, run_line
 from .page import page
@@ -68,6 +71,9 @@ def _bar(console: Console, what: str, total: int) -> Generator[Callable[[int], o
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    told = sys.argv[1:] if arguments is None else arguments
+    if told[:1] == ["locust"]:
+        _become_locust(told[1:])
     parser = make_parser()
     options = parser.parse_args(arguments, argparse.Namespace(json=False))
     # With --json, what is meant for people goes to standard error.
@@ -100,6 +106,19 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _become_locust(arguments: list[str]) -> NoReturn:
+    """Go on as Locust, which has a command line of its own."""
+    if {"-h", "--help"} & set(arguments):
+        print_help()
+        sys.exit()
+    try:
+        command = locust_command(arguments)
+    except MisuseError as error:
+        print(f"python -m simulator: {error}", file=sys.stderr)
+        sys.exit(2)
+    os.execv(command[0], command)  # noqa: S606 - as it was asked for
 
 
 def _run(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:

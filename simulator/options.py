@@ -31,6 +31,7 @@ examples:
   python -m simulator explore --seeds 200              random scenarios: is any rule broken?
   python -m simulator trials                           what each kind of fault does to the counts
   python -m simulator soak --minutes 30                show after show: does anything leak?
+  python -m simulator locust --help                    the crowd under Locust, over many machines
 """
 EXIT_CODES = """\
 exit codes:
@@ -98,7 +99,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_options(parser)
     _add_processes(parser)
-    names = "{run,scenarios,explore,trials,soak,serve,crowd,token}"
+    names = "{run,scenarios,explore,trials,soak,serve,crowd,token,locust}"
     commands = parser.add_subparsers(dest="command", metavar=names)
     _add_run(commands)
     commands.add_parser(
@@ -152,6 +153,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_options(crowd, **DEFAULTS["crowd"])
     _add_processes(crowd)
     _add_token(commands)
+    commands.add_parser(
+        "locust", help="a whole show under Locust, over many machines", add_help=False
+    )
     return parser
 
 
@@ -365,6 +369,8 @@ def read_scenario(parser: argparse.ArgumentParser, options: argparse.Namespace) 
 
 def refuse_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Refuse what stands before a command that has no use for it."""
+    if options.command == "locust":
+        parser.error("locust has a command line of its own: let nothing stand before it")
     known = set[str]()
     if options.command in {"scenarios", "explore", "trials"}:
         known.update(Scenario.model_fields)

@@ -32,6 +32,7 @@ class Platform:
     Args:
         choices: what the platform's documentation leaves open.
         log: takes a line for everything that happens; pass a list to check the truth later.
+        host: the address that the live channel listens on; the rest stays on loopback.
         port: where the live channel listens; 0 for any port that is free.
         web_port: the same for the Control API and the CDN feeds.
 
@@ -43,6 +44,7 @@ class Platform:
         choices: Choices | None = None,
         *,
         log: list[Entry] | None = None,
+        host: str = "127.0.0.1",
         port: int = 0,
         web_port: int = 0,
     ) -> None:
@@ -60,6 +62,7 @@ class Platform:
         tokens.add(self._host_token, "producer")
         self.live = LiveServer(
             self.emulator,
+            host=host,
             port=port,
             limits=choices.limits,
             tokens=choices.player_tokens(),

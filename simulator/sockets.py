@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,8 @@ FAREWELL_S = 15.0
 
 Disturb = Callable[[Platform], Coroutine[None, None, None]]
 """Does something to the platform while its show goes on; ended with the show."""
+Gather = Callable[[str, str], AbstractAsyncContextManager[Crowd]]
+"""Has a crowd come to a live channel's URL and an event, as long as the block runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +94,21 @@ async def play(
     make_transport: TransportFactory = make_transport,
     show_live: Callable[[Table], object] | None = None,
     disturb: Disturb | None = None,
+    *,
     processes: int = 1,
+    gather: Gather | None = None,
+    host: str = "127.0.0.1",
 ) -> Played:
-    """Run a whole show with its crowd on loopback; the arguments are those of `run_sockets`.
+    """Run a whole show with its crowd; what is not named here is as in `run_sockets`.
 
-    `disturb` does to the platform what a scenario cannot say, from the crowd's arrival on.
+    `disturb` does to the platform what a scenario cannot say, from the crowd's arrival on; `gather`
+    has the crowd come from elsewhere; `host` is where the platform listens for it.
     """
     scenario = scenario.on_sockets()
     peers = scenario.players + scenario.hostile_peers
-    allow_descriptors(2 * peers if processes == 1 else peers)
+    allow_descriptors(2 * peers if processes == 1 and gather is None else peers)
     log: list[Entry] = []
-    platform = Platform(choices_for(scenario), log=log)
+    platform = Platform(choices_for(scenario), log=log, host=host)
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(platform)
@@ -112,8 +118,11 @@ async def play(
         def votes() -> int:
             return sum(sum(platform.emulator.votes(poll)) for poll in show.polls)
 
+        url, event_id = platform.live.url, show.event_id
         crowd = await stack.enter_async_context(
-            gathered(platform.live.url, show.event_id, scenario, make_transport, processes)
+            gathered(url, event_id, scenario, make_transport, processes)
+            if gather is None
+            else gather(url, event_id)
         )
         coming = asyncio.create_task(crowd.run())
         stack.push_async_callback(end_task, coming)

@@ -15,6 +15,7 @@ from poll_counter.commands import CastVote
 from poll_counter.elements import Recognise
 from poll_counter.facts import Disconnected, Fact, Welcomed
 from poll_counter.rounds import Progress
+from poll_counter.transport import Transport
 
 from .checks.evidence import Observation
 from .hostile import Hostile
@@ -290,11 +291,8 @@ class Swarm:
         self.arrived = asyncio.Event()
         """Set once everybody who is not late is connected."""
         self._missing = 0
-        for plan in map(scenario.plan, part.players):
-            player = Player(plan, make_transport(url, scenario))
-            self._install(player)
-            self.players.append(player)
-            self._missing += plan.join_at < 0.0
+        for number in part.players:
+            self._add(number)
         if not self._missing:
             self.arrived.set()
 
@@ -367,6 +365,19 @@ class Swarm:
         """The first player who is connected."""
         return next((player.counter for player in self.players if _is_in(player)), None)
 
+    def _add(self, number: int) -> Player:
+        """Make a player of the scenario."""
+        plan = self.scenario.plan(number)
+        player = Player(plan, self._make_transport(self._url, self.scenario))
+        self._install(player)
+        self.players.append(player)
+        self._missing += plan.join_at < 0.0
+        return player
+
+    def _way(self, player: Player) -> Transport:
+        """What a player's counter is handed to reach the platform."""
+        return player.transport
+
     def _install(self, player: Player) -> None:
         """Make the counter of a player's app, as it is started."""
         scenario = self.scenario
@@ -380,7 +391,7 @@ class Swarm:
         player.counter = PollCounter(
             event_id=self._event_id,
             journal=player.journal,
-            transport=player.transport,
+            transport=self._way(player),
             spread_s=scenario.spread_s,
             on_count=player.observer.on_count,
             on_state=self._on_state(player),

@@ -108,6 +108,18 @@ FLOORS = (
     ("simulator.virtual", "simulator.page"),
     ("simulator.serve", "simulator.explore", "simulator.trials", "simulator.soak"),
     ("simulator.options",),
+    # a load test over many machines
+    ("simulator.load", "simulator.load.words", "simulator.load.ramp"),
+    (
+        "simulator.load.leader",
+        "simulator.load.meter",
+        "simulator.load.pipes",
+        "simulator.load.statements",
+    ),
+    ("simulator.load.guests", "simulator.load.stage", "simulator.load.options"),
+    ("simulator.load.child", "simulator.load.messages"),
+    ("simulator.load.master", "simulator.load.worker"),
+    ("simulator.locustfile",),
     ("simulator.__main__",),
 )
 CORE = {
@@ -129,6 +141,14 @@ PRODUCERS = ("poll_counter.control", "poll_counter.cli")
 """The producer's side: modules and packages."""
 IF_THERE = {("poll_counter.testing", "pytest"), ("poll_counter.cli.terminal", SCREEN)}
 """What may be imported where it is installed, and is done without elsewhere."""
+UNDER_LOCUST = {
+    "simulator.load.child",
+    "simulator.load.messages",
+    "simulator.load.master",
+    "simulator.load.worker",
+    "simulator.locustfile",
+}
+"""Who lives in Locust's process; nobody else knows of Locust, or of them."""
 PURE = {"__future__", "collections.abc", "dataclasses", "enum", "types", "typing"}
 """The modules of the standard library that the core may import."""
 PURE_FOR = {"poll_counter.sampling": {"hashlib", "math"}}
@@ -291,6 +311,17 @@ def _package(module: str) -> str:
     return module.split(".", maxsplit=1)[0]
 
 
+def under_locust(imports: Imports) -> list[str]:
+    """Who imports Locust, or who lives in its process, where gevent has replaced the sockets."""
+    return [
+        f"{each.by} imports {each.module}"
+        for found in imports.values()
+        for each in found
+        if each.by not in UNDER_LOCUST
+        if _package(each.module) in {"locust", "gevent"} or each.module in UNDER_LOCUST
+    ]
+
+
 def rooted(imports: Imports) -> list[str]:
     """Modules inside poll_counter that import its root, which imports them."""
     return [
@@ -309,6 +340,7 @@ CHECKS: tuple[Check, ...] = (
     partial,
     foreign,
     for_producers,
+    under_locust,
     rooted,
 )
 
@@ -454,6 +486,24 @@ def test_the_house_stands(check: Check) -> None:
             "poll_counter.testing",
             "from simulator.emulator import Emulator",
             ["poll_counter.testing imports simulator.emulator"],
+        ),
+        (
+            under_locust,
+            "simulator.load.guests",
+            "def late():\n    from locust.env import Environment\nimport gevent.event",
+            [
+                "simulator.load.guests imports locust.env",
+                "simulator.load.guests imports gevent.event",
+            ],
+        ),
+        (
+            under_locust,
+            "simulator.load.stage",
+            "from .child import Child\nimport simulator.locustfile",
+            [
+                "simulator.load.stage imports simulator.load.child",
+                "simulator.load.stage imports simulator.locustfile",
+            ],
         ),
         (
             rooted,

@@ -1,0 +1,1 @@
+"""The load test over many machines, but for Locust itself."""
