@@ -21,7 +21,8 @@ from rich.table import Table
 from poll_counter import MisuseError
 
 from .explore import Tried, explore, print_exploration, replay_line
-from .load.options import locust_command, print_help
+from .load.options import locust_command
+from .load.options import make_parser as make_show_parser
 from .loops import run
 from .options import make_parser, read_scenario, refuse_options, run_line
 from .page import page
@@ -111,7 +112,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _become_locust(arguments: list[str]) -> NoReturn:
     """Go on as Locust, which has a command line of its own."""
     if {"-h", "--help"} & set(arguments):
-        print_help()
+        make_show_parser().print_help()
         sys.exit()
     try:
         command = locust_command(arguments)

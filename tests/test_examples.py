@@ -14,6 +14,7 @@ import pytest
 
 from poll_counter.cli.options import make_parser as make_producers_parser
 from simulator.__main__ import main as simulator
+from simulator.load.options import make_parser as make_show_parser
 from simulator.options import make_parser, read_scenario
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -115,6 +116,8 @@ def test_a_pages_commands_are_understood(page: Path) -> None:
     """Every command of a page names a script that is there, or is one that its parser takes."""
     for words in commands(page):
         match words:
+            case ["python", "-m", "simulator", "locust", *arguments]:
+                make_show_parser().parse_known_args(arguments)  # the rest is Locust's
             case ["python", "-m", "simulator", *arguments]:
                 parser = make_parser()
                 options = parser.parse_args(arguments)

@@ -15,7 +15,7 @@ from poll_counter import MisuseError
 from simulator.scenario import Scenario
 from simulator.serve import check_host
 
-__all__ = ["add_options", "locust_command", "print_help", "read_scenario", "replay_line"]
+__all__ = ["add_options", "locust_command", "make_parser", "read_scenario", "replay_line"]
 
 LOCUSTFILE = Path(__file__).resolve().parents[1] / "locustfile.py"
 LOOPBACK = "127.0.0.1"
@@ -53,8 +53,8 @@ def add_options(parser: Any) -> None:
         parser.add_argument(flag, include_in_web_ui=on_page, **settings)
 
 
-def print_help() -> None:
-    """Print the options of a show; Locust's own help does not know them."""
+def make_parser() -> argparse.ArgumentParser:
+    """Make a parser of the options of a show; Locust's own help does not know them."""
     parser = argparse.ArgumentParser(
         prog="python -m simulator locust",
         description="Run a whole show under Locust, over as many workers as there are, and hold "
@@ -68,7 +68,7 @@ def print_help() -> None:
     parser.add_argument("--web", action="store_true", help="with Locust's page, on loopback")
     for flag, _, settings in _options():
         parser.add_argument(flag, **settings)
-    parser.print_help()
+    return parser
 
 
 def read_scenario(options: Any) -> Scenario:
