@@ -109,6 +109,8 @@ class Choices(BaseModel):
     nulls cannot be mistaken for a poll without votes."""
     body_bytes_max: Count = 2**18
     """Control API: a larger body of a request is refused with 413."""
+    body_timeout_s: Seconds = 10.0
+    """Control API: a body that is not all there by then is refused with 408."""
 
     # The live channel
 

@@ -252,11 +252,14 @@ class LiveServer:
 
     def _send(self, connections: Collection[ServerConnection], frame: str) -> None:
         """Send a frame at once, in order, waiting for nobody; who does not read is cut off."""
-        most = self._limits.send_bytes_max
+        most, there = self._limits.send_bytes_max, list[ServerConnection]()
         for connection in connections:
-            if connection.transport.get_write_buffer_size() > most:
-                connection.transport.abort()
-        broadcast(connections, frame)
+            transport = connection.transport
+            if transport.get_write_buffer_size() > most:
+                transport.abort()
+            elif not transport.is_closing():  # else asyncio complains of every write
+                there.append(connection)
+        broadcast(there, frame)
 
     def _set_timer(self) -> None:
         deadline = self.emulator.deadline

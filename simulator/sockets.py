@@ -98,17 +98,19 @@ async def play(
     processes: int = 1,
     gather: Gather | None = None,
     host: str = "127.0.0.1",
+    choices: Choices | None = None,
 ) -> Played:
     """Run a whole show with its crowd; what is not named here is as in `run_sockets`.
 
     `disturb` does to the platform what a scenario cannot say, from the crowd's arrival on; `gather`
-    has the crowd come from elsewhere; `host` is where the platform listens for it.
+    has the crowd come from elsewhere; `host` is where the platform listens for it; `choices` are
+    the platform's, unless `choices_for` makes them.
     """
     scenario = scenario.on_sockets()
     peers = scenario.players + scenario.hostile_peers
     allow_descriptors(2 * peers if processes == 1 and gather is None else peers)
     log: list[Entry] = []
-    platform = Platform(choices_for(scenario), log=log, host=host)
+    platform = Platform(choices or choices_for(scenario), log=log, host=host)
     started = time.monotonic()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(platform)

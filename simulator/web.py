@@ -15,6 +15,8 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
+from .patience import Patience
+
 __all__ = ["WebServer"]
 
 CONNECTIONS_MAX = 2048
@@ -22,7 +24,10 @@ CONNECTIONS_MAX = 2048
 HEAD_BYTES_MAX = 2**16
 """The most that a request's line and headers may take."""
 IDLE_S = 30
-"""How long a connection is kept that asks nothing."""
+"""How long a connection is kept that asks nothing, or does not come to the end of its question."""
+IDLE_MAX = 1024
+"""Connections that ask nothing; with one more the longest idle is cut off, before the bound for all
+is reached: who only holds connections keeps nobody out."""
 FAREWELL_S = 1
 """How long requests under way may take when the server ends."""
 
@@ -48,9 +53,10 @@ class WebServer:
         """Listen; raises OSError when the port is taken or the host has no address here."""
         listening = self._bind()
         self._port = listening.getsockname()[1]
+        patience = Patience(self._app, patience_s=IDLE_S, idle_max=IDLE_MAX)
         config = uvicorn.Config(
-            self._app,
-            http="h11",
+            patience,
+            http=patience.protocol,  # type: ignore[arg-type] # it only makes connections of it
             ws="none",
             lifespan="off",
             log_config=None,

@@ -59,7 +59,7 @@ FLOORS = (
     ("poll_counter.cli.__main__",),
     # simulator
     ("simulator", "simulator.scenario", "simulator.clock", "simulator.audience", "simulator.loops"),
-    ("simulator.limits", "simulator.player_tokens", "simulator.leaks"),
+    ("simulator.limits", "simulator.player_tokens", "simulator.patience", "simulator.leaks"),
     ("simulator.records", "simulator.network", "simulator.hostile", "simulator.door"),
     ("simulator.emulator", "simulator.choices"),
     # the platform for producers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
@@ -12,6 +14,7 @@ from poll_counter.wire import SUBPROTOCOL
 from simulator.choices import Choices
 from simulator.limits import Limits
 from simulator.platform import Platform
+from tests.support.waiting import soon
 
 
 async def test_an_event_is_made_from_the_template() -> None:
@@ -47,6 +50,18 @@ async def test_the_live_channel_has_the_limits_that_were_chosen() -> None:
     ):
         with pytest.raises(InvalidStatus, match="503"):
             await connect(platform.live.url)
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    """Whoever begins one and stops is answered, and its connection ends."""
+    async with Platform(Choices(body_timeout_s=0.05)) as platform:
+        port = int(platform.web.url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"POST /api/v2/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {platform.token}"
+        writer.write(f"{head}\r\ncontent-length: 100\r\n\r\n{{".encode())
+        assert (await soon(reader.read())).startswith(b"HTTP/1.1 408 ")
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_port_that_is_taken_leaves_nothing_open() -> None:

@@ -363,6 +363,17 @@ async def test_who_does_not_read_is_cut_off() -> None:
         eve.transport.abort()
 
 
+async def test_nothing_is_written_to_who_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
+    """Or every write would be complained of in the log, which peers could so fill."""
+    async with serving() as (server, served), joined(server, "eve"):
+        (member,) = server._members["E"].values()
+        member.transport.abort()
+        for _ in range(10):
+            tell_much(server, served)
+        await until(lambda: "left" in served.kinds("eve"))
+    assert "socket.send() raised" not in caplog.text
+
+
 async def test_who_is_dismissed_and_does_not_read_is_gone_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

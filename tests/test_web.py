@@ -218,6 +218,58 @@ async def test_connections_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None
         assert web._server.config.timeout_keep_alive == IDLE_S
 
 
+@pytest.mark.parametrize("sent", [b"", b"GET /scheme HTT"], ids=["nothing", "half a head"])
+async def test_who_does_not_ask_is_cut_off(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In time, however it drips, and also on a connection that has asked before."""
+    monkeypatch.setattr("simulator.web.IDLE_S", 0.05)
+    async with WebServer(APP) as web:
+        for before in (b"", b"GET /scheme HTTP/1.1\r\nhost: x\r\n\r\n"):
+            reader, writer = await _connect(web)
+            writer.write(before)
+            if before:
+                assert (await soon(reader.readuntil(b"127.0.0.1"))).startswith(b"HTTP/1.1 200")
+            writer.write(sent)
+            dripping = asyncio.create_task(_drip(writer if sent else None))
+            with suppress(ConnectionError):
+                assert await soon(reader.read()) == b""
+            dripping.cancel()
+            await _close(writer)
+
+
+async def test_who_asks_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that takes its time is no idle connection."""
+    monkeypatch.setattr("simulator.web.IDLE_S", 0.01)
+    async with WebServer(APP) as web:
+        reader, writer = await _connect(web)
+        writer.write(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
+        await until(lambda: web._server.server_state.tasks)
+        await asyncio.sleep(0.05)
+        assert web.connections == 1
+        assert not reader.at_eof()
+        await _close(writer)
+
+
+async def test_who_holds_connections_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one more than may be idle, the longest idle gives way."""
+    monkeypatch.setattr("simulator.web.IDLE_MAX", 2)
+    async with WebServer(APP) as web, httpx.AsyncClient() as client:
+        held = []
+        for number in range(3):
+            held.append(await _connect(web))
+            await until(lambda number=number: web.connections == min(number + 1, 2))  # type: ignore[misc]
+        with suppress(ConnectionError):
+            assert await soon(held[0][0].read()) == b""
+        assert (await client.get(f"{web.url}/scheme")).status_code == 200
+        for _, writer in held:
+            await _close(writer)
+
+
+async def _drip(writer: asyncio.StreamWriter | None) -> None:
+    while writer is not None:
+        writer.write(b"P")
+        await asyncio.sleep(0.01)
+
+
 async def test_there_are_no_websockets() -> None:
     """An upgrade is not offered: the request is answered as it is."""
     upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-key": "x"}

@@ -27,7 +27,7 @@ from starlette.routing import Route
 from simulator.content import Content
 from simulator.emulator import Delivery
 
-from .bodies import read, related, written
+from .bodies import read_within, related, written
 from .documents import Refusal
 from .endpoints import Endpoint, endpoints
 from .gate import Gate, grant_of
@@ -92,7 +92,8 @@ async def _read(
     query = Query(request.query_params.multi_items(), endpoint.parameters)
     attributes, owner_id = dict[str, Any](), ""
     if endpoint.writes:
-        body = await read(request, handlers.choices.body_bytes_max)
+        choices = handlers.choices
+        body = await read_within(request, choices.body_bytes_max, choices.body_timeout_s)
         resource = written(body, endpoint.writes, new=bool(endpoint.owner))
         attributes = resource.attributes
         if endpoint.owner:

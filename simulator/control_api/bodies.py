@@ -7,6 +7,7 @@ cannot hold, no half of a surrogate pair; and it has bounds in size and depth.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from typing import Any, NamedTuple, NoReturn
@@ -15,10 +16,12 @@ from starlette.requests import ClientDisconnect, Request
 
 from .documents import JSON, JSON_API, Refusal
 
-__all__ = ["DEPTH_MAX", "Written", "read", "related", "written"]
+__all__ = ["DEPTH_MAX", "Written", "read", "read_within", "related", "written"]
 
 DEPTH_MAX = 32
 """How deep a body may nest; a documented one nests seven deep."""
+CLOSE = {"connection": "close"}
+"""With the answer to a body that is not all there, rather than read what else comes."""
 INTEGER_MAX = 2**53 - 1
 """The largest integer that every reader of JSON holds exactly (RFC 7493)."""
 
@@ -28,6 +31,19 @@ class Written(NamedTuple):
 
     attributes: dict[str, Any]
     relationships: dict[str, Any]
+
+
+async def read_within(request: Request, bytes_max: int, within_s: float) -> Any:
+    """Read a request's body as JSON, in time; raises Refusal: what `read` raises, and 408.
+
+    Time runs over the whole body, however it drips.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            return await read(request, bytes_max)
+    except TimeoutError:
+        detail = f"a body is there within {within_s:g} s"
+        raise Refusal(408, detail, headers=CLOSE) from None
 
 
 async def read(request: Request, bytes_max: int) -> Any:
@@ -45,8 +61,7 @@ async def read(request: Request, bytes_max: int) -> Any:
         async for chunk in request.stream():
             raw += chunk
             if len(raw) > bytes_max:
-                close = {"connection": "close"}  # rather than read what else comes
-                raise Refusal(413, f"a body has at most {bytes_max} bytes", headers=close)
+                raise Refusal(413, f"a body has at most {bytes_max} bytes", headers=CLOSE)
     except ClientDisconnect:
         raise Refusal(400, "the body ended early") from None
     try:

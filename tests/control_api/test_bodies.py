@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from simulator.control_api.bodies import DEPTH_MAX, Written, read, related, written
+from simulator.control_api.bodies import DEPTH_MAX, Written, read, read_within, related, written
 from simulator.control_api.documents import Refusal
 
 LIMIT = 1000
@@ -52,6 +53,19 @@ async def test_another_media_type_is_refused(content_type: str) -> None:
     with pytest.raises(Refusal, match="a body is application/vnd") as caught:
         await reading(b"{}", content_type)
     assert caught.value.status == 415
+
+
+async def test_a_body_that_drips_is_refused() -> None:
+    """Time runs over all its pieces; what else comes is not read."""
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": b"", "more_body": True}
+
+    with pytest.raises(Refusal, match=r"a body is there within 0\.01 s") as caught:
+        await read_within(Request({"type": "http", "headers": []}, receive), LIMIT, 0.01)
+    assert caught.value.status == 408
+    assert caught.value.headers == {"connection": "close"}
 
 
 async def test_a_body_may_come_in_pieces() -> None:

@@ -25,6 +25,7 @@ from typing import Final, Self
 
 from poll_counter.elements import POLL_MARK
 from simulator.emulator import Emulator, Settings
+from simulator.limits import Limits
 from simulator.server import LiveServer
 from tests.support.mortal import live
 
@@ -74,7 +75,8 @@ class Stage:
         self.outcome = Outcome()
         self._limit = limit
         self._emulator = Emulator(results_interval_s=0.0)
-        self._server = LiveServer(self._emulator)
+        often = Limits(hellos_burst=100_000)  # an app that is killed says hello again and again
+        self._server = LiveServer(self._emulator, limits=often)
         self._process: ForkServerProcess | None = None
         self._round = 1
         self._gave_up = False
