@@ -170,7 +170,7 @@ async def test_a_bridge_that_left_before_it_was_heard(transport: BridgeTransport
 
 async def test_a_silent_link_is_given_up() -> None:
     """A page that was frozen, and answers no ping, makes room for another bridge."""
-    transport = transport_of(dead_after_s=0.1)
+    transport = transport_of(dead_after_s=0.6)
     async with Listener(transport) as listener, bridge(transport) as own:
         await own.send(welcome())
         assert await listener.next() == WELCOMED
