@@ -49,12 +49,12 @@ class Limits(BaseModel):
     """How long a client may take for its handshake, however it drips."""
     hello_timeout_s: Seconds = 10.0
     """How long it may take from there to say hello."""
-    bytes_burst: Count = 2**16
+    bytes_burst: Count = 2**14
     """Bytes that one connection may send at once; who sends more is cut off before it is read.
     That bounds what no other limit sees: pings, and messages in thousands of pieces."""
-    bytes_per_s: PerSecond = 2_048.0
-    """Bytes that it may send in a second, after those: some twenty votes."""
-    frame_bytes_max: Count = 2**14
+    bytes_per_s: PerSecond = 1_024.0
+    """Bytes that it may send in a second, after those: some ten votes."""
+    frame_bytes_max: Count = 2**13
     """The longest frame; a hello with the longest ids and a token has some 6,000 bytes."""
     frames_burst: Count = 30
     """Frames of one connection that are read at once."""
@@ -93,14 +93,14 @@ class Bucket:
 
     def __init__(self, burst: float, per_s: float) -> None:
         self._interval_s = 1.0 / per_s
-        self._slack_s = burst / per_s + EPSILON_S
+        self._slack_s = burst / per_s
         self._full_at = float("-inf")
 
     def take(self, now: float, many: float = 1.0) -> float:
         """Take out of the bucket; gives 0, or the seconds to wait, and then nothing was taken."""
         full_at = max(self._full_at, now) + many * self._interval_s
         wait_s = full_at - now - self._slack_s
-        if wait_s > 0.0:
+        if wait_s > EPSILON_S:
             return wait_s
         self._full_at = full_at
         return 0.0
@@ -108,7 +108,8 @@ class Bucket:
     def turn(self, now: float) -> float:
         """Take in any case; gives the seconds to wait until it was there to be taken."""
         self._full_at = full_at = max(self._full_at, now) + self._interval_s
-        return max(0.0, full_at - now - self._slack_s)
+        wait_s = full_at - now - self._slack_s
+        return wait_s if wait_s > EPSILON_S else 0.0
 
 
 class Buckets:
@@ -124,7 +125,7 @@ class Buckets:
 
     def __init__(self, burst: float, per_s: float) -> None:
         self._interval_s = 1.0 / per_s
-        self._slack_s = burst / per_s + EPSILON_S
+        self._slack_s = burst / per_s
         self._full_at: dict[str, float] = {}
         self._sweep_at = SWEPT_AT
 
@@ -135,7 +136,7 @@ class Buckets:
         """Take one out of a bucket; gives 0, or the seconds to wait, and then none was taken."""
         full_at = max(self._full_at.get(key, now), now) + self._interval_s
         wait_s = full_at - now - self._slack_s
-        if wait_s > 0.0:
+        if wait_s > EPSILON_S:
             return wait_s
         self._full_at[key] = full_at
         if len(self._full_at) > self._sweep_at:

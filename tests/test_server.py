@@ -300,9 +300,9 @@ async def test_what_cannot_be_understood_is_answered_with_an_error(
 
 
 async def test_a_frame_that_is_too_long_ends_the_connection() -> None:
-    """Over 16 KiB the connection is closed with 1009, and counts as left."""
+    """Over 8 KiB the connection is closed with 1009, and counts as left."""
     async with serving() as (server, served), joined(server) as ann:
-        await ann.send("x" * (2**14 + 1))
+        await ann.send("x" * (2**13 + 1))
         with pytest.raises(ConnectionClosed):
             await hear(ann)
         assert ann.close_code == 1009

@@ -51,7 +51,7 @@ def main() -> int:
     players, hostile, rounds, round_time = (200, 20, 2, 2.0) if quick else (1000, 100, 2, 8.0)
     scenario = Scenario(players=players, rounds=rounds, round_time=round_time)
     found, ratios = list[str](), list[float]()
-    for turn in range(1, (1 if quick else TURNS) + 1):
+    for turn in range(1, TURNS + 1):
         calm, attacked = (asyncio.run(play_attacked(scenario, many)) for many in (0, hostile))
         found += wrong(calm, scenario, 0) + wrong(attacked, scenario, hostile)
         ratios.append(attacked.p99_s / calm.p99_s)

@@ -150,7 +150,7 @@ class Attacker:
                 case "garbage":
                     yield _frame(base64.b64encode(os.urandom(60)))
                 case "oversize":
-                    yield _frame("x" * 20_000)
+                    yield _frame("x" * 10_000)
                 case "pings":
                     yield _frame(b"ping", Opcode.PING)
                 case "pieces":
