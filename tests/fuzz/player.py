@@ -11,7 +11,9 @@ from poll_counter.facts import (
     AnswerAccepted,
     AnswerRefused,
     Fact,
+    ResultsTold,
     VoteHeldBack,
+    Welcomed,
 )
 from poll_counter.machine import TABLE, Machine, State
 from poll_counter.rounds import is_repeatable
@@ -88,6 +90,8 @@ class Player:
             self._seen.clear()
         if isinstance(fact, VoteHeldBack):
             self._first_cast.discard((fact.element_id, fact.option))
+        if isinstance(fact, ResultsTold | Welcomed):
+            self._judge_tallies()
         self._judge(commands)
         if isinstance(fact, AnswerAccepted | AnswerRefused):
             self._judge_answer(fact, commands)
