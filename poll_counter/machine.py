@@ -261,7 +261,7 @@ class Machine:
         before = self.progress
         self.progress = before.with_element(fact.element)
         if self.progress is before:
-            out.append(Skip("old_rev"))
+            out.append(Skip("too_many" if before.is_full_for(fact.element.id) else "old_rev"))
 
     def _state_changed(self, fact: ElementStateChanged, _now: float, out: list[Command]) -> None:
         before = self.progress

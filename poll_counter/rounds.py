@@ -30,6 +30,8 @@ SPREAD_S_MAX = 120.0
 """The longest spread that a poll may ask for, seconds (counting rule 10)."""
 EARLY_MAX = 100
 """How many states of elements not published yet are kept; the newest, of a platform gone mad."""
+ELEMENTS_MAX = 10_000
+"""How many elements are held, and how many revocations known; no show comes near."""
 
 
 _Default = TypeVar("_Default", bound=float | None)
@@ -77,7 +79,9 @@ class Progress:
     """How hidden poll and trivia are told."""
     event_state: EventState = "upcoming"
     """The state of the event."""
-    elements: Mapping[str, Element] = field(default_factory=dict, repr=False)
+    elements: MappingProxyType[str, Element] = field(
+        default_factory=lambda: MappingProxyType({}), repr=False
+    )
     """The elements present, by id; a revoked element is absent."""
     finished: int = 0
     """How many trivia are present in state closed."""
@@ -118,6 +122,10 @@ class Progress:
         held = self.elements.get(element_id)
         known = self.revoked.get(element_id, -1) if held is None else held.rev
         return rev <= max(self.snapshot_rev, -1 if known is None else known)
+
+    def is_full_for(self, element_id: str) -> bool:
+        """Tell whether an element would be one too many: of a platform gone mad, not of a show."""
+        return len(self.elements) >= ELEMENTS_MAX and element_id not in self.elements
 
     def poll_for(self, round_: int) -> tuple[Element, int] | None:
         """Find the hidden poll of a round and the option (0-based) that is voted for in it.
@@ -187,16 +195,16 @@ class Progress:
     # What a change comes to
 
     def _with_element(self, element: Element) -> Progress:
-        if self.is_old(element.id, element.rev):
+        if self.is_old(element.id, element.rev) or self.is_full_for(element.id):
             return self
-        return self._holding_one(self._caught_up(element), element.rev)
+        return self._changed(element.id, self._caught_up(element), element.rev)
 
     def _with_state(self, element_id: str, state: ElementState, rev: int | None) -> Progress:
         if self.is_old(element_id, rev):
             return self
         held = self.elements.get(element_id)
         if held is not None:
-            return self._holding_one(replace(held, state=state, rev=rev), rev)
+            return self._changed(element_id, replace(held, state=state, rev=rev), rev)
         if rev is None or rev <= self.early.get(element_id, ("", -1))[1]:
             return self
         early = {**self.early, element_id: (state, rev)}
@@ -213,9 +221,10 @@ class Progress:
     def _without(self, element_id: str, rev: int | None) -> Progress:
         if self.is_old(element_id, rev):
             return self
-        elements = {key: value for key, value in self.elements.items() if key != element_id}
-        revoked = self.revoked if rev is None else {**self.revoked, element_id: rev}
-        return replace(self._holding(elements, rev), revoked=revoked)
+        revoked = {**self.revoked} if rev is None else {**self.revoked, element_id: rev}
+        if len(revoked) > ELEMENTS_MAX:
+            del revoked[min(revoked, key=revoked.__getitem__)]
+        return replace(self._changed(element_id, None, rev), revoked=revoked)
 
     def _with_event(self, state: EventState, rev: int | None) -> Progress:
         if rev is not None and rev <= self.event_rev:
@@ -230,29 +239,44 @@ class Progress:
             snapshot_rev = self.snapshot_rev if rev is None else rev
             after = self._holding(held, rev)
             return replace(after, snapshot_rev=snapshot_rev, revoked={}, early={})
-        newer = {e.id: self._caught_up(e) for e in elements if not self.is_old(e.id, e.rev)}
-        return self._holding({**self.elements, **newer}, None) if newer else self
+        merged, news = self.elements | {}, False
+        for element in elements:
+            full = len(merged) >= ELEMENTS_MAX and element.id not in merged
+            if not full and not self.is_old(element.id, element.rev):
+                merged[element.id], news = self._caught_up(element), True
+        return self._holding(merged, None) if news else self
 
     def _with_rates(self, rates: Mapping[str, float]) -> Progress:
         known = {**self.rates, **rates}
         return self if known == self.rates else replace(self, rates=known)
 
-    def _holding_one(self, element: Element, rev: int | None) -> Progress:
-        """Hold one element more, or one otherwise; where that is no poll, the polls stay."""
-        elements = {**self.elements, element.id: element}
-        before, is_hidden = self.elements.get(element.id), self.recognise.is_hidden
-        if is_hidden(element) or (before is not None and is_hidden(before)):
-            return self._holding(elements, rev)
+    def _holding(self, elements: Mapping[str, Element], rev: int | None) -> Progress:
+        """Hold other elements, and work out anew what follows from them."""
+        is_trivia, is_hidden = self.recognise.is_trivia, self.recognise.is_hidden
+        trivia = [element for element in elements.values() if is_trivia(element)]
+        finished = sum(element.state == "closed" for element in trivia)
+        held = MappingProxyType(dict(elements))
+        polls = [element for element in elements.values() if is_hidden(element)]
+        return self._with(held, finished, len(trivia) - finished, rev, polls)
+
+    def _changed(self, element_id: str, now: Element | None, rev: int | None) -> Progress:
+        """Hold one element otherwise, or no more: of the others nothing has to be asked again."""
+        before = self.elements.get(element_id)
+        elements = self.elements | ({} if now is None else {element_id: now})
+        if now is None:
+            elements.pop(element_id, None)
         was_finished, was_opened = self._trivia_in(before)
-        finished, opened = self._trivia_in(element)
-        early = self.early
-        return replace(
-            self,
-            elements=MappingProxyType(elements),
-            finished=self.finished + finished - was_finished,
-            opened=self.opened + opened - was_opened,
-            highest_rev=self.highest_rev if rev is None else max(self.highest_rev, rev),
-            early={k: told for k, told in early.items() if k != element.id} if early else early,
+        finished, opened = self._trivia_in(now)
+        is_hidden = self.recognise.is_hidden
+        hidden = [now] if now is not None and is_hidden(now) else []
+        touched = hidden or (before is not None and is_hidden(before))
+        others = (poll for poll in self.polls if poll.id != element_id)
+        return self._with(
+            MappingProxyType(elements),
+            self.finished + finished - was_finished,
+            self.opened + opened - was_opened,
+            rev,
+            [*others, *hidden] if touched else None,
         )
 
     def _trivia_in(self, element: Element | None) -> tuple[int, int]:
@@ -261,26 +285,37 @@ class Progress:
             return 0, 0
         return (1, 0) if element.state == "closed" else (0, 1)
 
-    def _holding(self, elements: Mapping[str, Element], rev: int | None) -> Progress:
-        """Hold other elements, and work out anew what follows from them."""
-        is_trivia, is_hidden = self.recognise.is_trivia, self.recognise.is_hidden
-        trivia = [element for element in elements.values() if is_trivia(element)]
-        finished = sum(element.state == "closed" for element in trivia)
-        polls = sorted((e for e in elements.values() if is_hidden(e)), key=_published)
-        pages = self._paged(polls)
-        new = {poll.id: sample_rate_of(poll) or 1.0 for poll in polls if poll.id not in self.rates}
+    def _with(
+        self,
+        elements: MappingProxyType[str, Element],
+        finished: int,
+        opened: int,
+        rev: int | None,
+        polls: list[Element] | None,
+    ) -> Progress:
+        """Hold these elements, with so many trivia among them; the polls as before, if not told."""
+        early = self.early
         return replace(
             self,
-            elements=MappingProxyType(dict(elements)),
+            elements=elements,
             finished=finished,
-            opened=len(trivia) - finished,
-            polls=tuple(polls),
-            pages=pages,
-            options_per_poll=len(pages[min(pages)].options) if pages else 0,
-            rates={**self.rates, **new} if new else self.rates,
+            opened=opened,
             highest_rev=self.highest_rev if rev is None else max(self.highest_rev, rev),
-            early={key: told for key, told in self.early.items() if key not in elements},
+            early={k: told for k, told in early.items() if k not in elements} if early else early,
+            **({} if polls is None else self._paging(polls)),
         )
+
+    def _paging(self, polls: list[Element]) -> dict[str, Any]:
+        """What follows from the hidden polls, told in whatever order."""
+        polls.sort(key=_published)
+        pages = self._paged(polls)
+        new = {poll.id: sample_rate_of(poll) or 1.0 for poll in polls if poll.id not in self.rates}
+        return {
+            "polls": tuple(polls),
+            "pages": pages,
+            "options_per_poll": len(pages[min(pages)].options) if pages else 0,
+            "rates": {**self.rates, **new} if new else self.rates,
+        }
 
     def _paged(self, polls: list[Element]) -> Mapping[int, Element]:
         """Give every poll its page; of two polls for one page the later published has it."""

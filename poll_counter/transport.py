@@ -178,7 +178,8 @@ class WebSocketTransport:
             or a function that gets one, (event id, player id) -> token. It is asked for every
             connection, so that a token may be over after a while. A coroutine function is
             awaited; any other one is called in a thread, and may block.
-        max_frame_bytes: a longer frame ends the connection.
+        max_frame_bytes: a longer frame ends the connection. All elements of an event come in one
+            frame with every connect, so that an event must not be larger.
         open_timeout_s: how long a connection may take to open, from the name's look-up through
             TLS to the end of the handshake.
         welcome_timeout_s: how long a server may take to answer `hello`.
@@ -258,6 +259,8 @@ class WebSocketTransport:
                         yield fact
             except Exception as error:  # noqa: BLE001 - whatever breaks a connection, the next may work
                 self._log_loss(error)
+                if _is_too_long(error):
+                    yield FrameSkipped("too_long")
                 if isinstance(error, InvalidStatus):
                     self._retry_after_s = _retry_after(error.response)
             yield Disconnected()
@@ -350,9 +353,8 @@ class WebSocketTransport:
         usual = isinstance(error, OSError | WebSocketException)
         if isinstance(error, ssl_module.SSLCertVerificationError):
             usual = False
-        closed = error.sent if isinstance(error, ConnectionClosed) else None
-        if closed is not None and closed.code == FRAME_TOO_LONG:
-            usual, told = False, "it sent a frame longer than max_frame_bytes"
+        if _is_too_long(error):
+            usual, told = False, _TOO_LONG.format(self._max_frame_bytes)
         level = logging.DEBUG if usual else self._once(type(error).__name__)
         logger.log(level, "no connection to %s: %s", self._address.host, told)
 
@@ -366,6 +368,19 @@ class WebSocketTransport:
             return logging.DEBUG
         self._said.add(subject)
         return logging.WARNING
+
+
+_TOO_LONG = (
+    "it sent a frame of more than {:,} bytes, which is as much as max_frame_bytes allows; an event "
+    "whose elements do not fit into one frame together cannot be joined: let it have fewer, or "
+    "pass WebSocketTransport(..., max_frame_bytes=...) as transport="
+)
+
+
+def _is_too_long(error: Exception) -> bool:
+    """Tell whether a connection was closed from here for a frame over the limit."""
+    sent = error.sent if isinstance(error, ConnectionClosed) else None
+    return sent is not None and sent.code == FRAME_TOO_LONG
 
 
 def _retry_after(response: Response) -> float:

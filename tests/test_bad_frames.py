@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import logging
 import struct
 import tracemalloc
 import zlib
@@ -19,7 +20,7 @@ from typing import Final
 
 import pytest
 
-from poll_counter import MEMORY, PollCounter, wire
+from poll_counter import MEMORY, PollCounter, State, wire
 from poll_counter.elements import Element
 from poll_counter.facts import (
     Disconnected,
@@ -250,6 +251,24 @@ async def test_a_crowded_event_is_counted() -> None:
     assert sum(emulator.votes("poll")) == emulator.votes("poll")[0] == 1
 
 
+async def test_an_event_that_fits_into_no_frame_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """It cannot be joined: the app reads in its log what to do, and finds it counted."""
+    emulator = Emulator()
+    emulator.add_event("show")
+    emulator.start("show", 0.0)
+    emulator.add_element("show", "long", Settings("text", "text", question="x" * 2000))
+    emulator.publish("long", 0.0)
+    async with LiveServer(emulator) as server:
+        small, large = quick(server.url, max_frame_bytes=1000), quick(server.url)
+        async with PollCounter(event_id="show", journal=MEMORY, transport=small) as counter:
+            await until(lambda: counter.stats().skipped.get("too_long", 0) > 1)
+            assert counter.state is State.OFFLINE
+        async with PollCounter(event_id="show", journal=MEMORY, transport=large) as counter:
+            await until(lambda: counter.elements)
+    (warning,) = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "an event whose elements do not fit into one frame together" in warning.getMessage()
+
+
 # Below JSON: what is no WebSocket message at all
 
 
@@ -341,6 +360,8 @@ async def test_what_breaks_the_protocol_ends_the_connection(name: str) -> None:
     async with server.serving() as url, Listener(quick(url)) as listener:
         for _ in range(2):
             assert await listener.next() == WELCOMED
+            if code == 1009:
+                assert await listener.next() == FrameSkipped("too_long")
             assert await listener.next() == Disconnected()
             async with asyncio.timeout(GUARD_S):
                 assert await server.closes.get() == code

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import pytest
 
+from poll_counter import rounds
 from poll_counter.commands import (
     CastVote,
     Command,
@@ -448,6 +449,16 @@ def test_every_round_is_voted_once() -> None:
     machine = client.machine
     assert (machine.votes_due, machine.votes_accepted) == (10, 10)
     assert (machine.votes_refused, machine.votes_lapsed) == (0, 0)
+
+
+def test_elements_of_a_platform_gone_mad_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the most none is taken in, which is told; the round is counted all the same."""
+    monkeypatch.setattr(rounds, "ELEMENTS_MAX", 2)
+    client = Client(accepts=True)
+    play(client, welcomed(poll(rev=1), trivia(1, rev=2), rev=2))
+    play(client, published(trivia(2, rev=3)), published(trivia(1, rev=2)))
+    assert client.skipped == ["too_many", "old_rev"]
+    assert [*client.machine.progress.elements] == ["P", "T1"]
 
 
 # Rule 4: once

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from poll_counter.elements import Element, FieldValue, Ids, Recognise
+from poll_counter import rounds
+from poll_counter.elements import Element, FieldValue, Ids, Mark, Recognise
 from poll_counter.rounds import EARLY_MAX, Progress, spread_of
 from poll_counter.standing import Standing
 from tests.support.show import finished, is_value, poll, trivia
@@ -244,6 +248,75 @@ def test_early_states_are_bounded() -> None:
         held = held.with_state(f"T{n}", "closed", 1 + n)
     assert len(held.early) == EARLY_MAX
     assert set(held.early) == {f"T{n}" for n in range(3, EARLY_MAX + 3)}
+
+
+def test_elements_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the most none is taken in, one by one or merged; those held still change."""
+    monkeypatch.setattr(rounds, "ELEMENTS_MAX", 3)
+    held = progress(*finished(2), poll())
+    assert held.is_full_for("T3")
+    assert held.with_element(trivia(3)) is held
+    assert held.with_element(trivia(2, "opened")).opened == 1
+    lagging = progress(trivia(1, rev=9)).with_snapshot([trivia(n, rev=n) for n in range(1, 6)], 5)
+    assert ids(lagging) == {"T1", "T2", "T3"}
+    assert ids(held.without("T1", None).with_element(trivia(3))) == {"P", "T2", "T3"}
+
+
+def test_revocations_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest are forgotten."""
+    monkeypatch.setattr(rounds, "ELEMENTS_MAX", 3)
+    held = progress()
+    for n in range(5):
+        held = held.without(f"T{n}", n)
+    assert held.revoked == {"T2": 2, "T3": 3, "T4": 4}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["T1", "T2", "T3", "P1", "P2", "x"]),
+            st.sampled_from(["opened", "closed", "revoked", "updated"]),
+        ),
+        max_size=30,
+    )
+)
+def test_one_change_after_the_other_is_worked_out_as_all_at_once(
+    changes: list[tuple[str, str]],
+) -> None:
+    """What follows from the elements held does not depend on how they came."""
+    held = Progress(Recognise())
+    for rev, (element_id, change) in enumerate(changes, start=1):
+        if change == "revoked":
+            held = held.without(element_id, rev)
+        elif change == "updated" or element_id not in held.elements:
+            number = int(element_id[1:] or 0)
+            made = poll(element_id, page=number - 1) if element_id[0] == "P" else trivia(number)
+            named = replace(made, id=element_id, rev=rev, published_at=float(rev % 3))
+            held = held.with_element(
+                replace(named, type="text", content_type="text") if element_id == "x" else named
+            )
+        else:
+            held = held.with_state(element_id, "closed" if change == "closed" else "opened", rev)
+    at_once = Progress(Recognise()).with_snapshot(held.elements.values(), None)
+    for name in ("elements", "finished", "opened", "polls", "pages", "options_per_poll"):
+        assert getattr(held, name) == getattr(at_once, name)
+
+
+def test_a_change_asks_nothing_of_the_other_elements() -> None:
+    """Thousands of elements that come one by one are each looked at a few times, not each time."""
+    asked: list[str] = []
+
+    class Asking(Mark):
+        def matches(self, element: Element) -> bool:
+            asked.append(element.id)
+            return super().matches(element)
+
+    held = Progress(Recognise(hidden_poll=Asking())).with_snapshot(
+        [trivia(n) for n in range(50)], 1
+    )
+    asked.clear()
+    held.with_element(trivia(51, rev=2)).with_state("T51", "closed", 3).without("T51", 4)
+    assert set(asked) == {"T51"}
 
 
 # Sample rates

@@ -381,13 +381,15 @@ async def test_frame_that_is_too_long(caplog: pytest.LogCaptureFixture) -> None:
         await peer.send("x" * 1000)
         assert await listener.next() == FrameSkipped("malformed")
         await peer.send("x" * 1001)
+        assert await listener.next() == FrameSkipped("too_long")
         assert await listener.next() == Disconnected()
         await soon(peer.wait_closed())
         assert peer.close_code == 1009
         await server.welcome()
         assert await listener.next() == WELCOMED
     (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert "max_frame_bytes" in warning.getMessage()
+    assert "a frame of more than 1,000 bytes" in warning.getMessage()
+    assert "pass WebSocketTransport(..., max_frame_bytes=...)" in warning.getMessage()
 
 
 async def test_text_that_is_no_utf8() -> None:
