@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 import pytest
@@ -57,6 +58,14 @@ async def test_a_disturbed_crowd_in_two_parts_is_counted_within_its_bounds() -> 
     cuts = sum(len(plan.cuts) for plan in DISTURBED.plans())
     assert len(outcome.times("reconnect")) == cuts > 0
     assert len(outcome.times("connect")) > 21  # with those who started their app again
+
+
+async def test_hostile_peers_come_with_the_players_of_their_numbers() -> None:
+    """Their votes are counted beside those of the players, and told apart."""
+    outcome = await led(CALM.model_copy(update={"hostile": 0.15, "rounds": 1}))
+    assert outcome.verdict.failures == (), outcome.verdict.text
+    (counted,) = re.findall(r"^ +1 +\d+ +\d+ +(\d+) ", outcome.verdict.text, re.MULTILINE)
+    assert int(counted) > 21
 
 
 class Mute(PlayerTransport):
