@@ -8,8 +8,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,9 +23,11 @@ from poll_counter import MisuseError
 from .explore import Tried, explore, print_exploration, replay_line
 from .load.options import locust_command
 from .load.options import make_parser as make_show_parser
+from .logfile import LogFile
 from .loops import run
 from .options import make_parser, read_scenario, refuse_options, run_line
 from .page import page
+from .platform import Shared
 from .report import Report, options_line, print_crowd, print_report
 from .scenario import VIRTUAL_ONLY, Scenario, preset_names
 from .serve import check_host, join_show, serve_show
@@ -265,24 +267,44 @@ def _token(options: argparse.Namespace, _console: Console) -> int:
 
 
 def _serve(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:
-    serving = serve_show(
-        scenario,
-        choices=options.choices,
-        port=options.port,
-        web_port=options.web_port,
-        autostart=options.autostart,
-        as_json=options.json,
-        console=console,
-    )
+    if (options.redis is None) != (options.node is None):
+        raise MisuseError("--redis and --node go together: where Redis is, and which node this is")
+    shared = None
+    if options.redis is not None:
+        shared = Shared(options.redis, options.node, audited=options.log is not None)
+    with ExitStack() as stack:
+        log = None
+        if options.log is not None:
+            try:
+                log = stack.enter_context(LogFile(options.log))
+            except OSError as error:
+                raise MisuseError(f"the log cannot be written: {error}") from error
+        serving = serve_show(
+            scenario,
+            choices=options.choices,
+            host=options.host,
+            port=options.port,
+            web_port=options.web_port,
+            autostart=options.autostart,
+            as_json=options.json,
+            console=console,
+            log=log,
+            shared=shared,
+        )
+        _served(serving)
+    return 0
+
+
+def _served(serving: Coroutine[None, None, None]) -> None:
     try:
         run(serving)
     except OSError as error:
         raise MisuseError(f"cannot listen: {error}") from error
-    return 0
 
 
 def _crowd(scenario: Scenario, options: argparse.Namespace, console: Console) -> int:
-    check_host(options.url, options.allow_host)
+    for url in options.urls:
+        check_host(url, options.allow_host)
 
     def tell(text: str) -> None:
         console.print(text, soft_wrap=True, markup=False)
@@ -290,7 +312,7 @@ def _crowd(scenario: Scenario, options: argparse.Namespace, console: Console) ->
     with _live(console, wanted=not options.json) as show_live:
         joining = join_show(
             scenario,
-            options.url,
+            options.urls,
             options.event,
             show_live,
             processes=options.processes,

@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from poll_counter.elements import Element, EventState, FieldValue
 from poll_counter.facts import (
@@ -48,6 +48,7 @@ __all__ = [
     "Emulator",
     "EmulatorError",
     "Entry",
+    "EntryLog",
     "RevealMode",
     "Settings",
 ]
@@ -85,6 +86,14 @@ class Entry(NamedTuple):
     """With `accepted`: the option's votes with this one."""
 
 
+class EntryLog(Protocol):
+    """What takes the emulator's log, such as a list."""
+
+    def append(self, entry: Entry, /) -> object:
+        """Take a line."""
+        ...
+
+
 class Emulator:
     """A platform with any number of events.
 
@@ -92,17 +101,22 @@ class Emulator:
         results_interval_s: results of one event are told no more often than this; None: never,
             for a crowd that votes and is not asked.
         log: takes a line for everything that happens; pass a list to check the truth later.
+        is_node: one of several that show the same (see `nodes`): votes are counted elsewhere, and
+            come by `answered` and `tally`; what happens by itself does so by `keep_schedule`
+            alone, so that it is at the same time on all nodes.
     """
 
     def __init__(
         self,
         *,
         results_interval_s: float | None = 0.25,
-        log: list[Entry] | None = None,
+        log: EntryLog | None = None,
+        is_node: bool = False,
     ) -> None:
         self._interval_s = results_interval_s or 0.0
         self._tells_results = results_interval_s is not None
         self._log = log
+        self._is_node = is_node
         self._numbers = itertools.count(1)
         self._events: dict[str, EventRecord] = {}
         self._event_of: dict[str, EventRecord] = {}  # element id -> its event
@@ -245,6 +259,7 @@ class Emulator:
             element.number = next(self._numbers)
         element.published_at = element.changed_at = now
         element.closed_at = element.revoked_at = None
+        element.counting = False
         self._note(Entry(now, "published", event.id, element_id=element.id))
         if element.revealed(event.state):
             if element.results_revealed_at is None:
@@ -255,7 +270,7 @@ class Emulator:
     def close(self, element_id: str, now: float) -> list[Delivery]:
         """Close an open element, and tell its final results where they may be seen."""
         event, element = self._element(element_id)
-        if element.live is None or element.live.state != "opened":
+        if not element.is_open:
             raise EmulatorError(f"element {element_id!r} is not open, so it cannot be stopped")
         return self._close(event, element, now)
 
@@ -346,11 +361,8 @@ class Emulator:
         if element is None or reason is not None:
             assert reason is not None
             option = options[0] if options else -1
-            self._note(
-                Entry(now, "refused", event.id, connection, user, element_id, option, reason)
-            )
-            told = AnswerRefused(element_id, option, reason, answer_id=answer_id)
-            return [Delivery(event.id, connection, told)]
+            refused = AnswerRefused(element_id, option, reason, answer_id=answer_id)
+            return self._refuse(event, connection, refused, now)
         ballot = element.ballots.get(user)
         if ballot is None:
             ballot = element.ballots[user] = bytearray(len(element.votes))
@@ -370,6 +382,36 @@ class Emulator:
             element.accepted[options[0]] = fact
         return [Delivery(event.id, connection, fact)]
 
+    def answered(
+        self, connection: Connection, fact: AnswerAccepted | AnswerRefused, now: float
+    ) -> list[Delivery]:
+        """Tell a client what became of an answer that was counted elsewhere."""
+        event = self._connections.get(connection)
+        if event is None:  # it has gone meanwhile
+            return []
+        if isinstance(fact, AnswerRefused):
+            return self._refuse(event, connection, fact, now)
+        event.answers += 1
+        return [Delivery(event.id, connection, fact)]
+
+    def tally(
+        self, element_id: str, votes: Iterable[int], voters: int, *, final: bool
+    ) -> list[Delivery]:
+        """Take the votes of an element that are counted elsewhere; final ones are told at once."""
+        event, element = self._element(element_id)
+        before, element.votes = element.votes, [*votes]
+        element.voters_elsewhere = voters
+        if final and element.counting:
+            element.counting = False
+            return self._tell_results(event, [element])
+        if before != element.votes and element.live is not None and not element.counting:
+            self._results_changed(event, element)
+        return []
+
+    def connected_elsewhere(self, event_id: str, connections: int) -> None:
+        """Take how many connections an event has on other nodes."""
+        self.event(event_id).connected_elsewhere = connections
+
     def count_elsewhere(self, element_id: str, option: int, votes: int) -> None:
         """Add votes that other nodes of the platform accepted."""
         event, element = self._element(element_id)
@@ -380,12 +422,10 @@ class Emulator:
     # Time
 
     @property
-    def deadline(self) -> float | None:
-        """When to call `wake`; None for never."""
+    def scheduled_at(self) -> float | None:
+        """When the next thing happens by itself; None: nothing will."""
         due: list[float | None] = []
         for event in self._events.values():
-            if event.stale:
-                due.append(event.told_at + self._interval_s)
             if event.state == "upcoming":
                 due.append(event.starts_at)
             elif event.state == "active":
@@ -394,11 +434,19 @@ class Emulator:
                     due += (element.closes_at, event.publishes_at(element))
         return min((at for at in due if at is not None), default=None)
 
+    @property
+    def deadline(self) -> float | None:
+        """When to call `wake`; None for never."""
+        due = [e.told_at + self._interval_s for e in self._events.values() if e.stale]
+        scheduled_at = None if self._is_node else self.scheduled_at
+        if scheduled_at is not None:
+            due.append(scheduled_at)
+        return min(due, default=None)
+
     def wake(self, now: float) -> list[Delivery]:
         """Let time pass: what starts, is published, closes or ends by itself, and results due."""
-        out: list[Delivery] = []
+        out = [] if self._is_node else self.keep_schedule(now)
         for event in self._events.values():
-            out += self._keep_schedule(event, now)
             if event.stale and event.told_at + self._interval_s <= now:
                 stale = [event.elements[key] for key in event.stale]
                 event.stale.clear()
@@ -406,11 +454,23 @@ class Emulator:
                 out += self._tell_results(event, stale)
         return out
 
+    def keep_schedule(self, now: float) -> list[Delivery]:
+        """Let happen what happens by itself, now or before."""
+        return [told for event in self._events.values() for told in self._keep_schedule(event, now)]
+
     # What may be asked at any time
 
     def connected(self, event_id: str) -> int:
         """How many connections an event has."""
         return len(self.event(event_id).users)
+
+    def connections(self) -> list[tuple[str, int]]:
+        """How many connections every event has here, on this node."""
+        return [(event.id, len(event.users)) for event in self._events.values()]
+
+    def user(self, connection: Connection) -> str:
+        """Whose a connection is."""
+        return self._connections[connection].users[connection]
 
     def votes(self, element_id: str) -> tuple[int, ...]:
         """The votes of an element, per option."""
@@ -422,6 +482,15 @@ class Emulator:
             return self._events[event_id]
         except KeyError:
             raise EmulatorError(f"there is no event {event_id!r}") from None
+
+    def uncounted(self) -> list[str]:
+        """The elements with votes to come from elsewhere: those open, and those not final yet."""
+        return [
+            element.id
+            for event in self._events.values()
+            for element in event.elements.values()
+            if element.settings.options and (element.is_open or element.counting)
+        ]
 
     def element(self, element_id: str) -> ElementRecord:
         """What is held of an element, to be read; raises EmulatorError for one that is not."""
@@ -439,6 +508,13 @@ class Emulator:
     def _note(self, entry: Entry) -> None:
         if self._log is not None:
             self._log.append(entry)
+
+    def _refuse(
+        self, event: EventRecord, connection: Connection, fact: AnswerRefused, now: float
+    ) -> list[Delivery]:
+        user, of = event.users[connection], (fact.element_id, fact.option, fact.reason)
+        self._note(Entry(now, "refused", event.id, connection, user, *of))
+        return [Delivery(event.id, connection, fact)]
 
     def _keep_schedule(self, event: EventRecord, now: float) -> list[Delivery]:
         """What an event and its elements do by themselves, now or before."""
@@ -491,8 +567,13 @@ class Emulator:
             element.results_revealed_at = now
         event.stale.pop(element.id, None)
         self._note(Entry(now, "closed", event.id, element_id=element.id))
-        closed = ElementStateChanged(element.id, "closed", element.live.rev)
-        return [Delivery(event.id, None, closed), *self._tell_results(event, [element])]
+        closed = Delivery(
+            event.id, None, ElementStateChanged(element.id, "closed", element.live.rev)
+        )
+        if self._is_node and element.settings.options:
+            element.counting = True  # nodes that do not know of it yet may still accept votes
+            return [closed]
+        return [closed, *self._tell_results(event, [element])]
 
     def _results_changed(self, event: EventRecord, element: ElementRecord) -> None:
         if self._tells_results and element.revealed(event.state):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ examples:
   python -m simulator serve --port 8765                a platform for your own app
   python -m simulator crowd ws://127.0.0.1:8765 --event ID --players 300
                                                        a crowd for it, from another terminal
+  python -m simulator serve --redis redis://127.0.0.1 --node one
+                                                       one of several servers of one platform
   python -m simulator scenarios                        shows of all kinds, to be run by name
   python -m simulator run prime-time --players 100000  in virtual time, any number of players
   python -m simulator explore --seeds 200              random scenarios: is any rule broken?
@@ -75,6 +78,12 @@ def _port(text: str) -> int:
     if not 0 <= port < 2**16:
         raise argparse.ArgumentTypeError(f"{port} is not from 0 to 65535")
     return port
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
+        raise argparse.ArgumentTypeError("a name is 1 to 64 letters, digits, dots, - and _")
+    return text
 
 
 def _choices(path: str) -> Choices:
@@ -131,6 +140,23 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_choices(serve, "what the platform's documentation leaves open, see simulator/choices.py")
     serve.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on; default: loopback"
+    )
+    serve.add_argument(
+        "--redis",
+        metavar="URL",
+        help="be one of several nodes that show the same, by way of this Redis",
+    )
+    serve.add_argument(
+        "--node", type=_name, metavar="NAME", help="with --redis: which node this is"
+    )
+    serve.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help="append everything that happens, a line of JSON each",
+    )
+    serve.add_argument(
         "--autostart", action="store_true", help="start the show at once, without a key press"
     )
     crowd = commands.add_parser(
@@ -140,7 +166,12 @@ def make_parser() -> argparse.ArgumentParser:
         "ends. Only the platform knows the truth; the crowd checks that all its players agree.",
         epilog="example: python -m simulator crowd ws://127.0.0.1:8765 --event ID",
     )
-    crowd.add_argument("url", metavar="URL", help="the platform's live channel, ws:// or wss://")
+    crowd.add_argument(
+        "urls",
+        nargs="+",
+        metavar="URL",
+        help="the platform's live channel, ws:// or wss://; of several nodes, all of them",
+    )
     crowd.add_argument("--event", required=True, metavar="ID", help="the event to join")
     crowd.add_argument(
         "--allow-host",

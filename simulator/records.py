@@ -67,6 +67,10 @@ class ElementRecord:
     """Per option, in option order; empty until published."""
     ballots: dict[str, bytearray] = field(default_factory=dict)
     """User -> votes per option."""
+    counting: bool = False
+    """Closed, while votes that were accepted elsewhere are still to be added."""
+    voters_elsewhere: int = 0
+    """How many users have voted, of those that are counted elsewhere."""
     accepted: dict[int, AnswerAccepted] = field(default_factory=dict)
     """Option -> what who voted for it was told last."""
     closes_at: float | None = None
@@ -83,6 +87,11 @@ class ElementRecord:
     changed_at: float | None = None
     """When something about it was last changed; None: never since it was made."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes votes."""
+        return self.live is not None and self.live.state == "opened"
+
     def revealed(self, event_state: EventState) -> bool:
         """Tell whether users may see its results, as its reveal mode has it."""
         mode = self.settings.reveal_results_mode
@@ -97,7 +106,7 @@ class ElementRecord:
 
     def results(self) -> ResultsTold:
         """What clients are told of its votes."""
-        final = self.live is not None and self.live.state == "closed"
+        final = self.live is not None and self.live.state == "closed" and not self.counting
         return ResultsTold(self.id, tuple(self.votes), final)
 
     def refusal(self, user: str, options: list[int]) -> RefusalReason | None:
@@ -137,6 +146,8 @@ class EventRecord:
     """The revision of its last change of state."""
     elements: dict[str, ElementRecord] = field(default_factory=dict)
     users: dict[Connection, str] = field(default_factory=dict)
+    connected_elsewhere: int = 0
+    """How many connections other nodes have."""
     answers: int = 0
     """How many answers were accepted."""
     starts_at: float | None = None
@@ -159,6 +170,11 @@ class EventRecord:
         """Count a change."""
         self.rev += 1
         return self.rev
+
+    @property
+    def connected(self) -> int:
+        """How many connections it has, on all nodes."""
+        return len(self.users) + self.connected_elsewhere
 
     @property
     def ends_by_itself_at(self) -> float | None:

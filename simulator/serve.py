@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import ipaddress
 import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
@@ -27,8 +28,9 @@ from poll_counter.control import ControlApi
 
 from .checks.observers import check_observers
 from .choices import Choices
+from .emulator import EntryLog
 from .host import make_show, run_show
-from .platform import Platform
+from .platform import Platform, Shared
 from .player_tokens import PlayerTokens
 from .report import CrowdReport
 from .scenario import Scenario
@@ -127,26 +129,34 @@ async def serve_show(
     autostart: bool,
     as_json: bool,
     console: Console,
+    host: str = "127.0.0.1",
+    log: EntryLog | None = None,
+    shared: Shared | None = None,
 ) -> None:
     """Keep the platform up until SIGINT or SIGTERM; run one show, with a crowd if one is asked for.
 
     Args:
         scenario: the show, and the crowd to attach.
         choices: what the platform's documentation leaves open.
-        port: where the live channel listens on loopback; 0 for any port that is free.
+        port: where the live channel listens; 0 for any port that is free.
         web_port: the same for the Control API and the CDN feeds.
         autostart: start the show as soon as the crowd is in, instead of on a key press.
         as_json: print one line of JSON with what a client needs, once ready.
         console: where everything else is printed.
+        host: the address to listen on.
+        log: takes a line for everything that happens.
+        shared: makes it one of several nodes; the first one makes the show, and runs it.
 
-    Raises OSError when the port is taken.
+    Raises OSError when the port is taken, MisuseError when a node cannot join the others, or go on.
     """
-    platform = Platform(choices, port=port, web_port=web_port)
+    platform = Platform(
+        choices, log=log, host=host, web_host=host, port=port, web_port=web_port, shared=shared
+    )
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(_stop_signals())
         await stack.enter_async_context(platform)
         api = await stack.enter_async_context(platform.api())
-        show = await make_show(api, platform.project_id, scenario)
+        show, is_ours = await _show(platform, api, scenario)
         live_url, web_url = platform.live.url, platform.web.url
         if as_json:
             ready = {
@@ -157,6 +167,8 @@ async def serve_show(
                 "project_id": platform.project_id,
                 "token": platform.token,
             }
+            if shared is not None:
+                ready["node"] = shared.name
             print(json.dumps(ready), flush=True)
         console.print(
             f"live channel: {live_url}  event: {show.event_id}  (Ctrl-C stops)\n"
@@ -168,16 +180,42 @@ async def serve_show(
         swarm = Swarm(live_url, show.event_id, scenario, make)
         crowd = asyncio.create_task(swarm.run())
         stack.push_async_callback(end_task, crowd)
-        if not autostart:
+        if platform.node is not None:
+            ending = asyncio.create_task(_stop_with(platform.node.ended, stop))
+            stack.push_async_callback(end_task, ending)
+        if not is_ours:
+            console.print("the node that made the show runs it")
+        elif not autostart:
             console.print(f"press Enter to start the show of {scenario.rounds} rounds")
             await _first(stop, _key_press())
         await _first(stop, swarm.arrived)
-        if not stop.is_set():
+        if is_ours and not stop.is_set():
             console.print(f"the show is on, for {scenario.show_s:.0f} s")
             playing = asyncio.create_task(_play(api, show, scenario, swarm, console))
             stack.push_async_callback(end_task, playing)
         await stop.wait()
         console.print("stopped")
+    if platform.node is not None and platform.node.failure is not None:
+        raise platform.node.failure
+
+
+async def _show(platform: Platform, api: ControlApi, scenario: Scenario) -> tuple[Show, bool]:
+    """Make the show, unless another node has; tells whether it was made here."""
+    if platform.node is None:
+        return await make_show(api, platform.project_id, scenario), True
+
+    async def make() -> str:
+        show = await make_show(api, platform.project_id, scenario)
+        return json.dumps(dataclasses.astuple(show))
+
+    held, is_ours = await platform.node.once("show", make)
+    event_id, pages, trivia = json.loads(held)
+    return Show(event_id, tuple(map(tuple, pages)), tuple(trivia)), is_ours
+
+
+async def _stop_with(ended: asyncio.Event, stop: asyncio.Event) -> None:
+    await ended.wait()
+    stop.set()
 
 
 async def _play(
@@ -194,7 +232,7 @@ async def _play(
 
 async def join_show(
     scenario: Scenario,
-    url: str,
+    url: str | Sequence[str],
     event_id: str,
     show_live: Callable[[Table], object] | None = None,
     *,
@@ -206,7 +244,7 @@ async def join_show(
 
     Args:
         scenario: how many players, and what happens to them.
-        url: the platform's live channel; see `check_host`.
+        url: the platform's live channel, or those of its nodes; see `check_host`.
         event_id: the event.
         show_live: takes the live table, four times a second.
         processes: over how many processes the crowd is spread.

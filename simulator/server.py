@@ -83,6 +83,8 @@ class LiveServer:
         self.emulator = emulator
         self.epoch = 0.0
         """The unix time at which the event loop's clock stood at 0."""
+        self.count: Callable[[int, Answer], object] = self._count
+        """Takes a connection's answer; what becomes of it is told by `tell`, now or later."""
         self._host = host
         self._port = port
         self._limits = limits
@@ -239,7 +241,11 @@ class LiveServer:
             busy = AnswerRefused(vote.element, vote.options[0], "busy", wait_s, vote.id)
             self._send([connection], encode_fact(busy))
             return
-        self.tell(self.emulator.answer(number, vote.element, vote.options, vote.id, self.now()))
+        self.count(number, vote)
+
+    def _count(self, number: int, answer: Answer) -> None:
+        emulator, now = self.emulator, self.now()
+        self.tell(emulator.answer(number, answer.element, answer.options, answer.id, now))
 
     async def _dismiss(
         self, connection: ServerConnection, close_code: int, code: str, message: str

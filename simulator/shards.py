@@ -13,7 +13,7 @@ import logging
 import multiprocessing
 import signal
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
@@ -57,7 +57,7 @@ class Glance(NamedTuple):
 
 @asynccontextmanager
 async def gathered(
-    url: str,
+    url: str | Sequence[str],
     event_id: str,
     scenario: Scenario,
     make_transport: TransportFactory = make_transport,
@@ -66,7 +66,7 @@ async def gathered(
     """Give a crowd while the block runs: on this loop, or spread over several processes.
 
     Args:
-        url: the live channel.
+        url: the live channel; of several nodes, all of them.
         event_id: the event.
         scenario: how many players, and what happens to them.
         make_transport: makes a player's transport; with several processes it has to be pickled.
@@ -158,7 +158,7 @@ class Shards:
 
     def __init__(
         self,
-        url: str,
+        url: str | Sequence[str],
         event_id: str,
         scenario: Scenario,
         make_transport: TransportFactory,

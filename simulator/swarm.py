@@ -111,12 +111,12 @@ class PlayerTransport(WebSocketTransport):
         return None
 
 
-TransportFactory = Callable[[str, Scenario], PlayerTransport]
+TransportFactory = Callable[[str | Sequence[str], Scenario], PlayerTransport]
 """Makes a player's transport: (url, scenario) -> transport."""
 
 
 def make_transport(
-    url: str, scenario: Scenario, tokens: PlayerTokens | None = None
+    url: str | Sequence[str], scenario: Scenario, tokens: PlayerTokens | None = None
 ) -> PlayerTransport:
     """A well-behaved player's transport; `tokens` makes its token, where it needs one."""
     return PlayerTransport(
@@ -263,7 +263,7 @@ class Swarm:
     """A crowd of players on one event loop.
 
     Args:
-        url: the live channel.
+        url: the live channel; of several nodes, all of them.
         event_id: the event.
         scenario: how many players, and what happens to them.
         make_transport: makes a player's transport; test doubles go in here.
@@ -272,7 +272,7 @@ class Swarm:
 
     def __init__(
         self,
-        url: str,
+        url: str | Sequence[str],
         event_id: str,
         scenario: Scenario,
         make_transport: TransportFactory = make_transport,

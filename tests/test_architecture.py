@@ -62,8 +62,9 @@ FLOORS = (
     ("simulator.limits", "simulator.player_tokens", "simulator.patience", "simulator.leaks"),
     ("simulator.records", "simulator.network", "simulator.hostile", "simulator.door"),
     ("simulator.emulator", "simulator.choices"),
+    ("simulator.logfile",),
     # the platform for producers
-    ("simulator.content.attributes", "simulator.content.spec"),
+    ("simulator.content.attributes", "simulator.content.spec", "simulator.content.writes"),
     ("simulator.content.projects", "simulator.content.resources"),
     ("simulator.content.actions",),
     ("simulator.content.content",),
@@ -93,6 +94,10 @@ FLOORS = (
     ("simulator.checks.findings",),
     ("simulator.checks.judge",),
     ("simulator.checks",),
+    # several nodes
+    ("simulator.nodes", "simulator.nodes.book"),
+    ("simulator.nodes.log",),
+    ("simulator.nodes.node",),
     ("simulator.platform",),
     (
         "simulator.host",

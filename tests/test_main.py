@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def simulator(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def mute(url: str, scenario: Scenario) -> PlayerTransport:
+def mute(url: str | Sequence[str], scenario: Scenario) -> PlayerTransport:
     """Make the transport of a player who never votes."""
 
     class Mute(PlayerTransport):
@@ -146,7 +147,7 @@ def test_ctrl_c_breaks_off(
 ) -> None:
     """No traceback; the exit code is the one of a program stopped by SIGINT."""
 
-    def interrupted(url: str, scenario: Scenario) -> PlayerTransport:
+    def interrupted(url: str | Sequence[str], scenario: Scenario) -> PlayerTransport:
         signal.raise_signal(signal.SIGINT)
         return make_transport(url, scenario)
 

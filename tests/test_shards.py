@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
 
@@ -52,7 +52,9 @@ class Failing(PlayerTransport):
         raise ValueError("a mistake of a worker's")
 
 
-def broken(kind: type[PlayerTransport], url: str, scenario: Scenario) -> PlayerTransport:
+def broken(
+    kind: type[PlayerTransport], url: str | Sequence[str], scenario: Scenario
+) -> PlayerTransport:
     """Make the transport of a broken player."""
     return kind(url, reconnect_first_s=scenario.reconnect_s)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from io import StringIO
@@ -45,7 +45,7 @@ async def run(scenario: Scenario, broken: type[PlayerTransport] | None = None) -
 def made_of(broken: type[PlayerTransport]) -> TransportFactory:
     """Make players' transports of a class."""
 
-    def make(url: str, scenario: Scenario) -> PlayerTransport:
+    def make(url: str | Sequence[str], scenario: Scenario) -> PlayerTransport:
         return broken(url, reconnect_first_s=scenario.reconnect_s)
 
     return make

@@ -113,12 +113,18 @@ def answered_again(evidence: Evidence) -> list[Breach]:
 
 
 def _successive(evidence: Evidence) -> Iterator[tuple[tuple[str, int], Entry, Entry]]:
-    """Every two successive answers of one player to one option: the option, and the answers."""
+    """Every two successive answers of one player to one option: the option, and the answers.
+
+    Who is told that the platform is busy has no answer, and what came before it may be unanswered.
+    """
     for option, entries in evidence.answers.items():
         if len({entry.user for entry in entries}) == len(entries):
             continue
         before: dict[str, Entry] = {}
         for entry in entries:
+            if entry.detail == "busy":
+                before.pop(entry.user, None)
+                continue
             one = before.get(entry.user)
             if one is not None and entry.user not in evidence.hostile:
                 yield option, one, entry

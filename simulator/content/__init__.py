@@ -2,5 +2,16 @@
 
 from .attributes import ContentError, UnknownIdError, settings_of
 from .content import Content
+from .projects import random_id
+from .writes import BusyError, Kind, Write
 
-__all__ = ["Content", "ContentError", "UnknownIdError", "settings_of"]
+__all__ = [
+    "BusyError",
+    "Content",
+    "ContentError",
+    "Kind",
+    "UnknownIdError",
+    "Write",
+    "random_id",
+    "settings_of",
+]

@@ -36,6 +36,7 @@ from .attributes import (
 from .projects import Projects, found, random_id
 from .resources import ElementResource, EventResource
 from .spec import base_type_of
+from .writes import Kind, Write
 
 __all__ = ["Content"]
 
@@ -150,10 +151,35 @@ class Content(Projects):
         """An element's stats, ours: the votes, as the feeds name them."""
         return self.element_resource(element_id).stats()
 
+    # Writing
+
+    def new_write(self, kind: Kind, about: str, attributes: Mapping[str, Any], now: float) -> Write:
+        """Put into a value what a producer asks for."""
+        new_id = self._new_id() if kind.startswith("create") else ""
+        return Write(kind, about, attributes, now, new_id)
+
+    def write(self, write: Write) -> tuple[str, list[Delivery]]:
+        """Do what a producer asks for; returns the id of what it is about, or of what it made."""
+        kind, about, attributes, now, new_id = write
+        if kind == "create_event":
+            return self.create_event(about, attributes, now, event_id=new_id)
+        if kind == "create_element":
+            return self.create_element(about, attributes, now, element_id=new_id)
+        if kind == "update_event":
+            return about, self.update_event(about, attributes, now)
+        if kind == "update_element":
+            return about, self.update_element(about, attributes, now)
+        return about, self.delete_element(about, now)
+
     # Writing events
 
     def create_event(
-        self, project_id: str, attributes: Mapping[str, Any], now: float
+        self,
+        project_id: str,
+        attributes: Mapping[str, Any],
+        now: float,
+        *,
+        event_id: str | None = None,
     ) -> tuple[str, list[Delivery]]:
         """Make an event (contract section 6.4); returns its id.
 
@@ -163,7 +189,7 @@ class Content(Projects):
         given = EventAttributes.read(attributes)
         if given.name is None:
             raise ContentError(f"{ROOT}/name", "can't be blank")
-        event_id, choices = self._new_id(), self.choices
+        event_id, choices = event_id or self._new_id(), self.choices
         fields = scalars(given.settings, choices.locale)
         emulator = self.emulator
         emulator.add_event(event_id, given.name, fields, peak_sample_s=choices.peak_sample_s)
@@ -201,7 +227,12 @@ class Content(Projects):
     # Writing elements
 
     def create_element(
-        self, event_id: str, attributes: Mapping[str, Any], now: float
+        self,
+        event_id: str,
+        attributes: Mapping[str, Any],
+        now: float,
+        *,
+        element_id: str | None = None,
     ) -> tuple[str, list[Delivery]]:
         """Make an element, and publish it if `action` says so (contract section 7.4).
 
@@ -217,7 +248,7 @@ class Content(Projects):
             raise ContentError(f"{ROOT}/action", "must be 'publish'")
         if given.action is not None:
             check_publish(event.event)
-        element_id = self._new_id()
+        element_id = element_id or self._new_id()
         self.emulator.add_element(event_id, element_id, settings)
         element = ElementResource(event, given, self.emulator.element(element_id))
         self._elements[element_id] = element
@@ -278,8 +309,7 @@ class Content(Projects):
 
     def _settle(self, now: float) -> list[Delivery]:
         """Let happen at once what is due already."""
-        deadline = self.emulator.deadline
-        return [] if deadline is None or deadline > now else self.emulator.wake(now)
+        return self.emulator.keep_schedule(now)
 
     def _base_type(self, event: EventResource, given: ElementAttributes) -> str:
         """The base type of an element's content type; holds it to the spec as `Choices` say."""

@@ -159,7 +159,7 @@ class EventResource:
         `interactions` counts the answers accepted, `elements_count` the elements that clients
         hold. A session that still runs counts with its time so far.
         """
-        event, connected = self.event, len(self.event.users)
+        event, connected = self.event, self.event.connected
         audience = event.audience
         return {
             "id": event.id,
@@ -172,7 +172,7 @@ class EventResource:
                 if audience
                 else len(set(event.users.values())),
                 "average_session_length": (
-                    round(audience.average_session_s(connected, now)) if audience else 0
+                    round(audience.average_session_s(len(event.users), now)) if audience else 0
                 ),
                 "elements_count": sum(e.live is not None for e in event.elements.values()),
             },
@@ -284,7 +284,7 @@ class ElementResource:
             "type": "stats",
             "attributes": {
                 "votes": sum(votes),
-                "voters": len(self.element.ballots),
+                "voters": len(self.element.ballots) + self.element.voters_elsewhere,
                 "results": shares(votes, digits),
                 "results_are_final": self.element.results().final,
             },

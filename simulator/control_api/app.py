@@ -14,7 +14,7 @@ is JSON is 422.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulator.content import Content
+from simulator.content import Content, Write
 from simulator.emulator import Delivery
 
 from .bodies import read_within, related, written
@@ -45,6 +45,7 @@ def control_api(
     now: Callable[[], float],
     tell: Callable[[list[Delivery]], object],
     tokens: Tokens,
+    write: Callable[[Write], Awaitable[str]] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Starlette:
     """Make the application, to be served by `WebServer`.
@@ -54,10 +55,18 @@ def control_api(
         now: the emulator's clock, unix time.
         tell: takes what is to be told to the clients of the live channel.
         tokens: who may ask, and how often.
+        write: does what a producer asks for, has it told, and gives the id of what it is about;
+            None: it is done here and now.
         monotonic: the clock of the tokens' buckets.
     """
     table = endpoints(content.choices)
-    handlers = Handlers(content, tell, describe(table))
+
+    async def write_here(write: Write) -> str:
+        about, told = content.write(write)
+        tell(told)
+        return about
+
+    handlers = Handlers(content, tell, write or write_here, describe(table))
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in table:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
@@ -77,7 +86,7 @@ def _route(
 
     async def answer(request: Request) -> Response:
         endpoint = rows["GET" if request.method == "HEAD" else request.method]
-        return handlers.answer(endpoint, await _read(endpoint, request, handlers, now))
+        return await handlers.answer(endpoint, await _read(endpoint, request, handlers, now))
 
     return Route(path, answer, methods=list(rows))
 

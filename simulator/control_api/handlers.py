@@ -1,21 +1,22 @@
 """What each endpoint does: a request that was let in and read, turned into an answer.
 
-One method for each row of the table of endpoints, by the row's name. All of it is synchronous, so
-that requests cannot get between each other, and what was done is told before the answer is sent.
+One method for each row of the table of endpoints, by the row's name. What is to be written is done
+before, by `write`: the handler says what came of it. What was done is told before the answer is
+sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from simulator import feeds
-from simulator.content import Content, ContentError, UnknownIdError
+from simulator.content import BusyError, Content, ContentError, UnknownIdError, Write
 from simulator.emulator import Delivery
 
 from .cdn import Cdn
@@ -33,6 +34,9 @@ from .documents import (
 from .endpoints import Endpoint
 from .gate import grant_of
 from .queries import Query, page_after
+
+if TYPE_CHECKING:
+    from simulator.content import Kind
 
 __all__ = ["Call", "Handlers"]
 
@@ -54,6 +58,11 @@ class Call:
         """The address of this server, as the client knows it."""
         return base_of(self.request.scope)
 
+    @property
+    def about(self) -> str:
+        """The id of what is written; of a new resource, of what it belongs to."""
+        return self.owner_id or next(iter(self.request.path_params.values()))
+
     def id(self, name: str) -> str:
         """An id out of the path."""
         found: str = self.request.path_params[name]
@@ -71,6 +80,7 @@ class Handlers:
     Args:
         content: the producer's side of the platform.
         tell: takes what is to be told to the clients of the live channel.
+        write: does what a producer asks for, has it told, and gives the id of what it is about.
         description: the API's description, to be served.
     """
 
@@ -78,22 +88,30 @@ class Handlers:
         self,
         content: Content,
         tell: Callable[[list[Delivery]], object],
+        write: Callable[[Write], Awaitable[str]],
         description: Mapping[str, Any],
     ) -> None:
         self.choices = content.choices
         self._content = content
         self._tell = tell
+        self._write = write
         self._description = description
         self._cdn = Cdn(content.choices.cdn_max_age_s)
 
-    def answer(self, endpoint: Endpoint, call: Call) -> Response:
+    async def answer(self, endpoint: Endpoint, call: Call) -> Response:
         """Do what was asked, once all that was due before has happened; raises Refusal."""
         emulator = self._content.emulator
         if emulator.deadline is not None and emulator.deadline <= call.now:
             self._tell(emulator.wake(call.now))
-        handler: Callable[[Call], Response] = getattr(self, endpoint.name)
+        handler: Callable[..., Response] = getattr(self, endpoint.name)
         try:
-            return handler(call)
+            if not endpoint.for_producers:
+                return handler(call)
+            kind = cast("Kind", endpoint.name)
+            write = self._content.new_write(kind, call.about, call.attributes, call.now)
+            return handler(call, await self._write(write))
+        except BusyError as error:
+            raise Refusal(503, str(error), headers={"retry-after": "1"}) from error
         except UnknownIdError as error:
             pointer = f"/data/relationships/{endpoint.owner}/data/id" if endpoint.owner else ""
             raise Refusal(404, error.detail, pointer=pointer) from error
@@ -156,17 +174,13 @@ class Handlers:
         found = self._content.event(call.id("event_id"), call.now)
         return _one(call, found, self._with_events(call, [found]))
 
-    def create_event(self, call: Call) -> Response:
-        """Make an event (contract section 6.4)."""
-        event_id, told = self._content.create_event(call.owner_id, call.attributes, call.now)
-        self._tell(told)
+    def create_event(self, call: Call, event_id: str) -> Response:
+        """An event was made (contract section 6.4)."""
         status = self.choices.create_event_status
         return _made(call, self._content.event(event_id, call.now), status)
 
-    def update_event(self, call: Call) -> Response:
-        """Change an event, or act on it (contract section 6.5)."""
-        event_id = call.id("event_id")
-        self._tell(self._content.update_event(event_id, call.attributes, call.now))
+    def update_event(self, _call: Call, _event_id: str) -> Response:
+        """An event was changed, or acted on (contract section 6.5)."""
         return Response(status_code=204)
 
     def _with_events(self, call: Call, events: Sequence[Resource]) -> list[Resource] | None:
@@ -200,21 +214,16 @@ class Handlers:
         found = self._content.element(call.id("element_id"), call.now)
         return _one(call, found, self._with_elements(call, [found]))
 
-    def create_element(self, call: Call) -> Response:
-        """Make an element (contract section 7.4)."""
-        element_id, told = self._content.create_element(call.owner_id, call.attributes, call.now)
-        self._tell(told)
+    def create_element(self, call: Call, element_id: str) -> Response:
+        """An element was made (contract section 7.4)."""
         return _made(call, self._content.element(element_id, call.now), 201)
 
-    def update_element(self, call: Call) -> Response:
-        """Change an element, or act on it (contract section 7.5)."""
-        element_id = call.id("element_id")
-        self._tell(self._content.update_element(element_id, call.attributes, call.now))
+    def update_element(self, _call: Call, _element_id: str) -> Response:
+        """An element was changed, or acted on (contract section 7.5)."""
         return Response(status_code=204)
 
-    def delete_element(self, call: Call) -> Response:
-        """Delete an element; what is answered is ours."""
-        self._tell(self._content.delete_element(call.id("element_id"), call.now))
+    def delete_element(self, _call: Call, _element_id: str) -> Response:
+        """An element was deleted; what is answered is ours."""
         if self.choices.delete_status == 200:  # noqa: PLR2004 - a status
             return json_response({"meta": {}})
         return Response(status_code=204)

@@ -129,7 +129,11 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
             HTTPStatus.TOO_MANY_REQUESTS,
         }
     if endpoint.for_producers:
-        errors |= {HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY}
+        errors |= {
+            HTTPStatus.FORBIDDEN,
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            HTTPStatus.SERVICE_UNAVAILABLE,  # of several nodes, while they cannot agree
+        }
     if endpoint.writes:
         errors |= {
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

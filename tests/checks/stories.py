@@ -49,7 +49,7 @@ def log(story: str, edges: int = 1) -> list[Entry]:
 
     `0.0 event active`, `1.5 published T1`; `0.2 joined ann`, to edge 1 `0.2 joined ann@1`;
     `0.9 left ann`; a user's second connection is `ann/2`. `0.3 accepted ann P 0` and `refused`:
-    the poll and the option. Lines may stand in any order; those of the same time keep theirs.
+    the poll and the option, and why. Lines may stand in any order; those of one time keep theirs.
     """
     numbers = connections(story, edges)
     entries, tallies = list[Entry](), dict[tuple[str, str], int]()
@@ -64,7 +64,7 @@ def log(story: str, edges: int = 1) -> list[Entry]:
             name = rest[0].partition("@")[0]
             made = {"connection": numbers[name], "user": name.partition("/")[0]}
             if kind in {"accepted", "refused"}:
-                made |= {"element_id": rest[1], "option": int(rest[2])}
+                made |= {"element_id": rest[1], "option": int(rest[2]), "detail": "".join(rest[3:])}
             if kind == "accepted":
                 key = rest[1], rest[2]
                 made["tally"] = tallies[key] = tallies.get(key, 0) + 1

@@ -247,6 +247,8 @@ def test_a_round_that_never_ended_is_not_over() -> None:
         ("1.10 left ann\n 1.5 joined ann/2\n 1.6 refused ann/2 P 0", 1),
         ("1.05 left ann\n 1.5 joined ann/2\n 1.6 refused ann/2 P 0", 0),
         ("1.10 left ann\n 1.12 joined ann/2\n 1.15 refused ann/2 P 0", 0),
+        ("1.5 refused ann P 0 busy\n 3.0 refused ann P 0", 0),
+        ("1.5 refused ann P 0 busy\n 3.0 refused ann P 0\n 4.5 refused ann P 0", 1),
     ],
     ids=[
         "before the answer arrived",
@@ -260,6 +262,8 @@ def test_a_round_that_never_ended_is_not_over() -> None:
         "answered, then cut",
         "cut before the answer arrived",
         "on the way when it arrived",
+        "the platform was busy, and may not have answered",
+        "busy, answered and again",
     ],
 )
 def test_a_vote_that_was_answered_is_not_cast_again(again: str, times: int) -> None:

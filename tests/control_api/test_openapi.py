@@ -162,9 +162,9 @@ def test_all_that_is_served_is_described() -> None:
     [
         ("/api/v2/me", "get", "200 400 401 405 429"),
         ("/api/v2/events/{event_id}", "get", "200 400 401 404 405 429"),
-        ("/api/v2/events", "post", "201 400 401 403 404 405 413 415 422 429"),
-        ("/api/v2/events/{event_id}", "patch", "204 400 401 403 404 405 413 415 422 429"),
-        ("/api/v2/elements/{element_id}", "delete", "204 400 401 403 404 405 422 429"),
+        ("/api/v2/events", "post", "201 400 401 403 404 405 413 415 422 429 503"),
+        ("/api/v2/events/{event_id}", "patch", "204 400 401 403 404 405 413 415 422 429 503"),
+        ("/api/v2/elements/{element_id}", "delete", "204 400 401 403 404 405 422 429 503"),
         ("/apps/{app_id}/config/lvis/spec.json", "get", "200 404 405"),
         ("/events/{prefix}/{event_id}/history.json", "get", "200 304 404 405"),
         ("/openapi.json", "get", "200 405"),

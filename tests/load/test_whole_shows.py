@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -75,7 +76,7 @@ class Mute(PlayerTransport):
         """Swallow the vote."""
 
 
-def _mute(url: str, scenario: Scenario) -> PlayerTransport:
+def _mute(url: str | Sequence[str], scenario: Scenario) -> PlayerTransport:
     return Mute(url, reconnect_first_s=scenario.reconnect_s)
 
 
@@ -114,5 +115,5 @@ async def test_the_number_of_parts_is_no_matter(parts: int) -> None:
     assert len(outcome.invited) == parts
 
 
-def _plain(url: str, scenario: Scenario) -> PlayerTransport:
+def _plain(url: str | Sequence[str], scenario: Scenario) -> PlayerTransport:
     return PlayerTransport(url, reconnect_first_s=scenario.reconnect_s)

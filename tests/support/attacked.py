@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import statistics
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -85,7 +85,7 @@ async def play_attacked(
             self._cast_at.setdefault((vote.poll_id, vote.option), now)
             await super().send(vote)
 
-    def make(url: str, scenario: Scenario) -> PlayerTransport:
+    def make(url: str | Sequence[str], scenario: Scenario) -> PlayerTransport:
         return Timed(
             url,
             token=tokens.fresh,

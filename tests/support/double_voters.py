@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 
 from poll_counter.commands import CastVote
@@ -17,7 +17,7 @@ from simulator.swarm import make_transport as make_honest
 class DoubleVoter(PlayerTransport):
     """Every vote is sent over a second connection, too, which says to be somebody else."""
 
-    def __init__(self, url: str, scenario: Scenario) -> None:
+    def __init__(self, url: str | Sequence[str], scenario: Scenario) -> None:
         super().__init__(url, reconnect_first_s=scenario.reconnect_s)
         self._other = make_honest(url, scenario)
 
@@ -48,7 +48,7 @@ def double_voters(one_in: int) -> TransportFactory:
     """Make transports, of which every so-many-th is a double voter's, and the first."""
     numbers = itertools.count()
 
-    def make(url: str, scenario: Scenario) -> PlayerTransport:
+    def make(url: str | Sequence[str], scenario: Scenario) -> PlayerTransport:
         is_honest = next(numbers) % one_in
         return make_honest(url, scenario) if is_honest else DoubleVoter(url, scenario)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 def lowest_versions() -> list[str]:
     """Requirements as pip takes them, `name==version`, of the library and the simulator."""
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["simulator"]]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["simulator"], *extras["redis"]]
     return [requirement.replace(">=", "==") for requirement in wanted]
 
 
