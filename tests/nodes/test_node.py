@@ -231,14 +231,13 @@ async def test_an_entry_that_was_appended_twice_is_done_once(
 ) -> None:
     """Its writer did not know whether it was there."""
     async with pair(redis) as both:
-        poll = await both.api.create_element(both.event, POLL)
-        content = both.one.content
-        write = content.new_write("update_element", poll.id, {"action": "publish"}, time.time())
+        content, event = both.one.content, both.event
+        write = content.new_write("update_event", event, {"name": "Once"}, time.time())
         for _ in range(2):
             await Log(client, KEY).append(Logged("token", time.time(), write))
-        await both.api.update_event(both.event, {"name": "After"})
+        await both.api.update_event(event, {"name": "After"})
         await both.in_step()
-        assert both.one.emulator.event(both.event).rev == 3
+        assert both.one.emulator.event(event).rev == 3  # started, once, after
 
 
 async def test_time_does_not_go_back(redis: RedisServer, client: Redis) -> None:
