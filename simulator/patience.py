@@ -35,7 +35,8 @@ class Patience:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, whose head is complete: its connection is not idle meanwhile."""
-        connection = self._connections.get(tuple(scope.get("client") or ()))
+        peer: tuple[str, int] = scope.get("client") or ("", 0)
+        connection = self._connections.get(peer)
         if connection is not None:
             self.busy(connection)
         try:

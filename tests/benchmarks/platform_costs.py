@@ -101,7 +101,7 @@ async def _spent(act: Callable[[], object]) -> float:
 
 def main() -> None:
     """Measure, and print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--players", type=int, default=2000, help="default: 2000")
     parser.add_argument("--tallies", type=int, default=20, help="default: 20")
     options = parser.parse_args()
