@@ -49,6 +49,7 @@ __all__ = [
     "EmulatorError",
     "Entry",
     "EntryLog",
+    "Kind",
     "RevealMode",
     "Settings",
 ]

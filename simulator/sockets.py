@@ -13,7 +13,7 @@ from rich.table import Table
 
 from poll_counter import MisuseError
 
-from .checks.evidence import Evidence
+from .checks.evidence import Evidence, disturbed
 from .checks.findings import examine
 from .checks.freshness import freshness
 from .checks.judge import judge
@@ -192,21 +192,8 @@ def _evidence(scenario: Scenario, show: Show, log: list[Entry], statement: State
         hostile=statement.hostile,
         inactive=statement.inactive,
         restarts=statement.restarts,
-        disturbed=_disturbed(log, statement.disturbances),
+        disturbed=disturbed(log, statement.disturbances),
     )
-
-
-def _disturbed(log: list[Entry], disturbances: Mapping[str, Sequence[float]]) -> dict[int, float]:
-    """Connection -> when the network first did something to its messages."""
-    left = {entry.connection: entry.at for entry in log if entry.kind == "left"}
-    found: dict[int, float] = {}
-    for entry in log:
-        if entry.kind == "joined":
-            until = left.get(entry.connection, float("inf"))
-            during = [at for at in disturbances.get(entry.user, ()) if entry.at <= at <= until]
-            if during:
-                found[entry.connection] = min(during)
-    return found
 
 
 async def arrival(crowd: Crowd, coming: asyncio.Task[None], *others: asyncio.Event) -> None:

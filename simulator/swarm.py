@@ -35,6 +35,7 @@ __all__ = [
     "TransportFactory",
     "heard",
     "make_transport",
+    "spoil",
 ]
 
 
@@ -463,27 +464,44 @@ class Swarm:
                     player.transport.cut()
 
     async def _spoil(self, number: int) -> None:
-        """A hostile peer follows the show, and answers as it should not."""
-        hostile = Hostile(number, Progress(Recognise()))
+        """A hostile peer joins with the show."""
         await self._began.wait()
-        while True:
-            transport = self._make_transport(self._url, self.scenario)
-            self.hostile_users.add(hostile.user)
-            async with aclosing(transport.facts(self._event_id, hostile.user)) as facts:
-                async for fact in facts:
-                    if isinstance(fact, Welcomed):
-                        hostile.connected()
-                    for vote in hostile.take(fact):
-                        with suppress(Exception):  # its connection may be gone
-                            await transport.send(vote)
-                    if hostile.wants_another_id():
-                        break
+        hostile = Hostile(number, Progress(Recognise()))
+        await spoil(hostile, self._connection, self._event_id, self.hostile_users)
+
+    def _connection(self) -> PlayerTransport:
+        return self._make_transport(self._url, self.scenario)
 
     async def _until(self, at: float) -> None:
         loop = asyncio.get_running_loop()
         await self._began.wait()
         while self._start + at > loop.time():  # noqa: ASYNC110 - it may move: see keep_time
             await asyncio.sleep(self._start + at - loop.time())
+
+
+async def spoil(
+    hostile: Hostile, connection: Callable[[], PlayerTransport], event_id: str, users: set[str]
+) -> None:
+    """Let a hostile peer follow a show, and answer as it should not, until cancelled.
+
+    Args:
+        hostile: the peer.
+        connection: makes a transport for each id that it takes.
+        event_id: the event.
+        users: the ids that it has had are added to it.
+    """
+    while True:
+        transport = connection()
+        users.add(hostile.user)
+        async with aclosing(transport.facts(event_id, hostile.user)) as facts:
+            async for fact in facts:
+                if isinstance(fact, Welcomed):
+                    hostile.connected()
+                for vote in hostile.take(fact):
+                    with suppress(Exception):  # its connection may be gone
+                        await transport.send(vote)
+                if hostile.wants_another_id():
+                    break
 
 
 def _is_in(player: Player) -> bool:

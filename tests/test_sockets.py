@@ -20,10 +20,11 @@ from poll_counter.commands import CastVote
 from poll_counter.elements import SPREAD_FIELD, Element, Recognise
 from poll_counter.facts import EventStateChanged, Fact, Welcomed
 from simulator import sockets
+from simulator.checks.evidence import disturbed
 from simulator.emulator import Entry
 from simulator.report import Report
 from simulator.scenario import Scenario
-from simulator.sockets import _disturbed, run_sockets
+from simulator.sockets import run_sockets
 from simulator.swarm import PlayerTransport, Swarm, TransportFactory
 from tests.support.double_voters import double_voters
 
@@ -172,7 +173,7 @@ async def test_what_the_network_did_is_known_by_connection() -> None:
         entry(12.0, "joined", 5, "bob"),
     ]
     told = await swarm.make_statement()
-    assert _disturbed(log, told.disturbances) == {1: 2.0, 3: 9.0, 5: 12.5}
+    assert disturbed(log, told.disturbances) == {1: 2.0, 3: 9.0, 5: 12.5}
 
 
 # Broken crowds

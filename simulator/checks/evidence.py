@@ -12,7 +12,7 @@ from poll_counter import RoundCount
 from simulator.emulator import Entry
 from simulator.scenario import Scenario
 
-__all__ = ["Breach", "Evidence", "Observation", "Violation"]
+__all__ = ["Breach", "Evidence", "Observation", "Violation", "disturbed"]
 
 
 class Observation(NamedTuple):
@@ -125,3 +125,21 @@ class Evidence:
             for option, entries in self.answers.items()
             if option in self.rounds
         }
+
+
+def disturbed(log: Sequence[Entry], times: Mapping[str, Sequence[float]]) -> dict[int, float]:
+    """Connection -> when the network first did something to its messages.
+
+    Args:
+        log: the emulator's.
+        times: user -> when that happened to it; the log's clock.
+    """
+    left = {entry.connection: entry.at for entry in log if entry.kind == "left"}
+    found: dict[int, float] = {}
+    for entry in log:
+        if entry.kind == "joined" and entry.user in times:
+            until = left.get(entry.connection, float("inf"))
+            during = [at for at in times[entry.user] if entry.at <= at <= until]
+            if during:
+                found[entry.connection] = min(during)
+    return found

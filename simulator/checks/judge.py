@@ -13,7 +13,7 @@ from .evidence import Observation, Violation
 from .findings import Findings, Option
 from .observers import check_observers
 
-__all__ = ["Row", "judge"]
+__all__ = ["Row", "judge", "off_by"]
 
 SAMPLED_Z = 6.0
 """How many standard deviations a sampled count may be off: once in 500 million times where many
@@ -113,27 +113,35 @@ def _row(
     may = findings.may.get(number, 0) + hostile
     held = [o.counts[number] for o in observers if number in o.counts]
     last = min(held, key=_players, default=None)
-    counted = 0 if last is None else _players(last)
-    difference = min(0, counted - must) + max(0, counted - may)
-    if last is not None and scenario.sample_rate < 1.0:
-        honest = max(0, last.votes - hostile)  # hostile peers are no sample
-        low, high = interval(honest, scenario.sample_rate, SAMPLED_Z)
-        difference = min(0, hostile + high - must) + max(0, hostile + low - may)
     return Row(
         round=number,
         must=must,
         may=may,
-        counted=counted,
+        counted=_players(last),
         shown=min((o.shown[number] for o in observers if number in o.shown), default=0),
         low=0 if last is None else last.low,
         high=None if last is None else last.high,
         sample_rate=1.0 if last is None else last.sample_rate,
-        difference=difference,
+        difference=off_by(last, must, may, hostile=hostile, sample_rate=scenario.sample_rate),
     )
 
 
-def _players(count: RoundCount) -> int:
-    return count.players or 0
+def off_by(
+    count: RoundCount | None, must: int, may: int, *, hostile: int, sample_rate: float
+) -> int:
+    """Tell by how many a count is outside of [must, may]; 0: it is right, below 0: too low.
+
+    Of a sampled round, whether an interval of six standard deviations meets [must, may]; the
+    `hostile` votes that the platform admitted are no sample, and are part of all three.
+    """
+    if count is None or sample_rate == 1.0:
+        return min(0, _players(count) - must) + max(0, _players(count) - may)
+    low, high = interval(max(0, count.votes - hostile), sample_rate, SAMPLED_Z)
+    return min(0, hostile + high - must) + max(0, hostile + low - may)
+
+
+def _players(count: RoundCount | None) -> int:
+    return 0 if count is None else count.players or 0
 
 
 def _out_of_bounds(rows: Sequence[Row]) -> list[Violation]:

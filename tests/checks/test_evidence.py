@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from simulator.checks import Evidence
+from simulator.checks.evidence import disturbed
+from simulator.emulator import Entry, Kind
 from simulator.scenario import Scenario
 
 from .stories import evidence
@@ -51,3 +53,22 @@ def test_an_edge_is_behind_until_the_heal(edge: int, at: float, told_at: float) 
     """At the heal it tells all that it had held back; 1.1 + 2.2 is 3.3, on the tick."""
     lags = (0.0, 8.0), (2.2, 8.0)
     assert evidence("", lags=lags).forwarded_at(edge, at) == told_at
+
+
+def test_what_the_network_did_is_known_by_connection() -> None:
+    """Also what it did to users who were gone and came back since."""
+
+    def entry(at: float, kind: Kind, connection: int, user: str) -> Entry:
+        return Entry(at, kind, "show", connection, user)
+
+    log = [
+        entry(1.0, "joined", 1, "ann"),
+        entry(3.0, "left", 1, "ann"),
+        entry(4.0, "joined", 2, "ann"),
+        entry(6.0, "left", 2, "ann"),
+        entry(7.0, "joined", 3, "ann"),
+        entry(8.0, "joined", 4, "eve"),
+        entry(12.0, "joined", 5, "bob"),
+    ]
+    times = {"ann": [2.0, 2.5, 9.0], "bob": [12.5]}
+    assert disturbed(log, times) == {1: 2.0, 3: 9.0, 5: 12.5}
