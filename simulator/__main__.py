@@ -34,6 +34,7 @@ from .serve import check_host, join_show, serve_show
 from .shards import WorkerLostError
 from .soak import KINDS, print_soak, soak
 from .sockets import run_sockets
+from .studio.serve import serve_studio
 from .trials import TRIALS, print_trials, run_trials
 from .virtual import run_virtual
 
@@ -83,6 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(stderr=options.json, highlight=False)
     try:
         alone = {
+            "studio": _studio,
             "scenarios": _list_scenarios,
             "explore": _explore,
             "trials": _trials,
@@ -192,6 +194,15 @@ def _in_virtual_time(scenario: Scenario, processes: int, console: Console) -> Re
         return run_virtual(
             scenario, processes=processes, show_progress=lambda done, _total: show(done)
         )
+
+
+def _studio(options: argparse.Namespace, console: Console) -> int:
+    serving = serve_studio(port=options.port, open_browser=options.open, console=console)
+    try:
+        run(serving)
+    except OSError as error:
+        raise MisuseError(f"cannot listen: {error}; try --port 0") from error
+    return 0
 
 
 def _list_scenarios(_options: argparse.Namespace, console: Console) -> int:

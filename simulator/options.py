@@ -29,6 +29,7 @@ examples:
                                                        a crowd for it, from another terminal
   python -m simulator serve --redis redis://127.0.0.1 --node one
                                                        one of several servers of one platform
+  python -m simulator studio                           a show by hand, in the browser
   python -m simulator scenarios                        shows of all kinds, to be run by name
   python -m simulator run prime-time --players 100000  in virtual time, any number of players
   python -m simulator explore --seeds 200              random scenarios: is any rule broken?
@@ -44,6 +45,8 @@ exit codes:
   130  stopped by Ctrl-C
 """
 
+STUDIO_PORT = 8750
+"""Where the studio's page is, unless told."""
 DEFAULTS: dict[str | None, dict[str, Any]] = {
     "soak": {
         "players": 300,
@@ -108,8 +111,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_options(parser)
     _add_processes(parser)
-    names = "{run,scenarios,explore,trials,soak,serve,crowd,token,locust}"
+    names = "{studio,run,scenarios,explore,trials,soak,serve,crowd,token,locust}"
     commands = parser.add_subparsers(dest="command", metavar=names)
+    _add_studio(commands)
     _add_run(commands)
     commands.add_parser(
         "scenarios",
@@ -217,6 +221,23 @@ def _add_token(commands: Any) -> None:
     token.add_argument(
         "--hours", type=float, default=24.0, metavar="H", help="it is good for; default: 24"
     )
+
+
+def _add_studio(commands: Any) -> None:
+    studio = commands.add_parser(
+        "studio",
+        help="run a show by hand in the browser, and see it counted",
+        description="Serve a page on loopback on which you run a show by hand: a host's buttons, a "
+        "player's phone, the truth beside the count, and a crowd that you make come and go.",
+        epilog="example: python -m simulator studio --open",
+    )
+    studio.add_argument(
+        "--port",
+        type=_port,
+        default=STUDIO_PORT,
+        help=f"of the page; 0: any that is free; default: {STUDIO_PORT}",
+    )
+    studio.add_argument("--open", action="store_true", help="open the page in your browser, too")
 
 
 def _add_run(commands: Any) -> None:

@@ -39,7 +39,7 @@ from .show import Show
 from .sockets import arrival, end_task, show_progress
 from .swarm import Swarm, make_transport
 
-__all__ = ["check_host", "join_show", "serve_show"]
+__all__ = ["check_host", "join_show", "serve_show", "stop_signals"]
 
 NEAR = [
     ipaddress.ip_network(network)
@@ -82,7 +82,7 @@ def check_host(url: str, allowed: Collection[str]) -> None:
 
 
 @asynccontextmanager
-async def _stop_signals() -> AsyncGenerator[asyncio.Event, None]:
+async def stop_signals() -> AsyncGenerator[asyncio.Event, None]:
     """Give an event that SIGINT and SIGTERM set, instead of breaking the program off."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
@@ -153,7 +153,7 @@ async def serve_show(
         choices, log=log, host=host, web_host=host, port=port, web_port=web_port, shared=shared
     )
     async with AsyncExitStack() as stack:
-        stop = await stack.enter_async_context(_stop_signals())
+        stop = await stack.enter_async_context(stop_signals())
         await stack.enter_async_context(platform)
         api = await stack.enter_async_context(platform.api())
         show, is_ours = await _show(platform, api, scenario)
@@ -254,7 +254,7 @@ async def join_show(
     Raises `MisuseError` when the crowd cannot get in, `WorkerLostError` when a process is lost.
     """
     async with AsyncExitStack() as stack:
-        stop = await stack.enter_async_context(_stop_signals())
+        stop = await stack.enter_async_context(stop_signals())
         crowd = await stack.enter_async_context(
             gathered(
                 url,

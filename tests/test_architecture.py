@@ -112,6 +112,16 @@ FLOORS = (
     ("simulator.sockets",),
     ("simulator.virtual", "simulator.page"),
     ("simulator.serve", "simulator.explore", "simulator.trials", "simulator.soak"),
+    # the studio in the browser
+    ("simulator.studio", "simulator.studio.settings", "simulator.studio.questions"),
+    ("simulator.studio.stage", "simulator.studio.crowd", "simulator.studio.sentences"),
+    ("simulator.studio.truth",),
+    ("simulator.studio.phone",),
+    ("simulator.studio.studio",),
+    ("simulator.studio.actions", "simulator.studio.frame", "simulator.studio.guard"),
+    ("simulator.studio.frames",),
+    ("simulator.studio.app",),
+    ("simulator.studio.serve",),
     ("simulator.options",),
     # a load test over many machines
     ("simulator.load", "simulator.load.words", "simulator.load.ramp"),
