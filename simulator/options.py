@@ -424,9 +424,9 @@ def refuse_options(parser: argparse.ArgumentParser, options: argparse.Namespace)
     if options.command == "locust":
         parser.error("locust has a command line of its own: let nothing stand before it")
     known = set[str]()
-    if options.command in {"scenarios", "explore", "trials"}:
+    if options.command in {"studio", "scenarios", "explore", "trials"}:
         known.update(Scenario.model_fields)
-    if options.command in {"scenarios", "trials", "soak", "serve"}:
+    if options.command in {"studio", "scenarios", "trials", "soak", "serve"}:
         known.add("processes")
     useless = sorted(known & vars(options).keys())
     if useless:

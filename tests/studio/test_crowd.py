@@ -131,7 +131,7 @@ async def test_hostile_peers_try_what_they_can(made: Made) -> None:
     assert made.crowd.set_hostile(4).startswith("4 hostile")
     await made.arrived(4)
     made.start(made.shows[0])
-    await until(lambda: sum(entry.kind == "refused" for entry in made.log) > 50)
+    await until(lambda: any(entry.kind == "refused" for entry in made.log))
     assert (made.crowd.hostile, made.crowd.players, made.crowd.connected) == (4, 0, 0)
     assert made.crowd.hostile_users >= {f"hostile-{number}-0" for number in range(4)}
     made.crowd.set_hostile(1)
