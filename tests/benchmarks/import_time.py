@@ -2,16 +2,17 @@
 
 Both are compiled beforehand, as pip does with what it installs: in a checkout they might not be.
 
-Run it with `python -m tests.benchmarks.import_time`.
+Run it with `python -m tests.benchmarks --only import`.
 """
 
 from __future__ import annotations
 
 import compileall
-import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from .figures import Figure, in_turns
 
 OURS = "poll_counter"
 FLOOR = "pydantic, websockets.asyncio.client"
@@ -26,15 +27,12 @@ def import_ms(modules: str) -> float:
     return 1000.0 * float(done.stdout)
 
 
-def main() -> int:
-    """Measure in turns, and say whether the ratio holds."""
+def measure(*, quick: bool) -> list[Figure]:
+    """Measure in turns."""
     compileall.compile_dir(Path(__file__).parents[2] / OURS, quiet=1)
-    pairs = [(import_ms(OURS), import_ms(FLOOR)) for _ in range(PAIRS + 1)][1:]
-    ours, floor = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(a / b for a, b in pairs)
-    print(f"import {OURS}: {ours:.0f} ms; {FLOOR}: {floor:.0f} ms; ratio {ratio:.2f}")
-    return 0 if ratio <= RATIO_MAX else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    import_ms(OURS)
+    ours, floor, ratio = in_turns(
+        lambda: import_ms(OURS), lambda: import_ms(FLOOR), 9 if quick else PAIRS
+    )
+    told = f"{floor:.0f} ms, {FLOOR}"
+    return [Figure(f"import {OURS}", f"{ours:.0f} ms", told, ratio, RATIO_MAX)]

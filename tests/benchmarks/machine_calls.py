@@ -1,14 +1,13 @@
 """What a call of the machine costs in a crowd that is told the same: a ratio, and bytes.
 
 A crowd of machines shares one progress and one set of facts, and is told no results: this is most
-of a virtual world. Run it with `python -m tests.benchmarks.machine_calls`.
+of a virtual world. Run it with `python -m tests.benchmarks --only machine`.
 """
 
 from __future__ import annotations
 
 import gc
 import statistics
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -22,6 +21,8 @@ from poll_counter.machine import Machine
 from poll_counter.rounds import Progress
 from poll_counter.sampling import is_sampled
 from tests.support.show import poll, trivia
+
+from .figures import Figure, in_turns
 
 MACHINES = 20_000
 ROUNDS = 10
@@ -150,20 +151,27 @@ def bytes_per_machine() -> float:
     return (after - before) / len(machines)
 
 
-def main() -> int:
-    """Measure in turns, and say whether the bounds hold."""
-    pairs = [(play(crowd()), floor()) for _ in range(TURNS + 1)][1:]
-    best = min(ours for ours, _ in pairs)
-    ratio = statistics.median(ours / least for ours, least in pairs)
+def measure(*, quick: bool) -> list[Figure]:
+    """Measure in turns."""
+    turns = 5 if quick else TURNS
+    play(crowd())
+    us, floor_us, ratio = in_turns(lambda: play(crowd()), floor, turns)
     size, sampling = bytes_per_machine(), decision()
-    print(
-        f"a call: {best:.2f} us at best, {ratio:.1f} times a call that does nothing (at most "
-        f"{RATIO_MAX:g}); a machine: {size:.0f} bytes (at most {BYTES_MAX}); a sampling decision: "
-        f"{sampling:.2f} times its hash (at most {DECISION_RATIO_MAX:g})"
-    )
-    held = ratio <= RATIO_MAX and size <= BYTES_MAX and sampling <= DECISION_RATIO_MAX
-    return 0 if held else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    nothing = f"{1000 * floor_us:.0f} ns, a call that does nothing"
+    return [
+        Figure("a call of the machine, in a crowd", f"{us:.2f} us", nothing, ratio, RATIO_MAX),
+        Figure(
+            "a machine after a show",
+            f"{size:.0f} bytes",
+            f"{BYTES_MAX} bytes, the limit",
+            size / BYTES_MAX,
+            1.0,
+        ),
+        Figure(
+            "a sampling decision",
+            f"{sampling:.2f}",
+            "1, the bare hash of an id",
+            sampling,
+            DECISION_RATIO_MAX,
+        ),
+    ]
