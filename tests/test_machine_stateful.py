@@ -261,8 +261,9 @@ class BadNetwork(RuleBasedStateMachine):
                 assert count.players != 0
             by, votes = before.get(round_, (None, 0))
             if round_ == present:
-                due = found and (found[0].id, found[1])
-                by, votes = due, votes if due is not None and due == by else 0
+                if self.is_live():  # else it is not begun, and read from what it was read from
+                    due = found and (found[0].id, found[1])
+                    by, votes = due, votes if due is not None and due == by else 0
             elif not votes:
                 by = None  # a round over without a number is read from any poll that has one
             assert count.votes >= votes
