@@ -11,13 +11,14 @@ import pytest
 
 from simulator.report import Report
 from simulator.scenario import Scenario
-from simulator.sockets import run_sockets
+from simulator.sockets import SLACK_S, run_sockets
 from simulator.virtual import run_virtual
 
 PLAYERS = 30
 STALL_S = 0.25
 """A machine that stops for longer may put a player into the next phase of the show."""
-
+TRIES = 3
+"""How often the machine may try to be quick enough."""
 ARRIVAL_S = 2.0
 """It may as long as the crowds arrive."""
 
@@ -98,9 +99,15 @@ async def on_sockets() -> tuple[Mapping[str, Report], float]:
 
 @pytest.fixture(scope="module")
 def arms() -> Arms:
-    """Run all scenarios in both arms."""
+    """Run all scenarios in both arms; on sockets again where the machine stood still.
+
+    The truth allows a message `SLACK_S`: of a machine that takes longer nothing can be said.
+    """
     virtual = {name: run_virtual(scenario) for name, scenario in ALL.items()}
-    sockets, stalled_s = asyncio.run(on_sockets())
+    for _ in range(TRIES):
+        sockets, stalled_s = asyncio.run(on_sockets())
+        if stalled_s < SLACK_S:
+            break
     return Arms(virtual, sockets, stalled_s)
 
 

@@ -34,7 +34,8 @@ async def test_nodes_die_and_redis_is_restarted(tmp_path: Path) -> None:
     assert len(shown.killed) == 2
     assert [(row.must, row.may, row.counted) for row in shown.report.rows] == [(40, 40, 40)] * 4
     assert shown.report.ok, shown.report.violations
-    assert sum(shown.votes_by_node.values()) == 160
+    # Who is quick also votes for a round 5, before the event is stopped.
+    assert 160 <= sum(shown.votes_by_node.values()) <= 200
 
 
 async def test_serve_as_a_node(redis: RedisServer, tmp_path: Path) -> None:
