@@ -9,7 +9,7 @@ to the end of the next request's head, whatever comes meanwhile.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -86,7 +86,8 @@ class _Connection(asyncio.Protocol):
         self.eof_received = behind.eof_received  # type: ignore[method-assign]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        # uvloop's are none of asyncio's classes, and do what those do
+        self._transport = cast("asyncio.Transport", transport)
         self.address: tuple[str, int] = (transport.get_extra_info("peername") or ("", 0))[:2]
         self._behind.connection_made(transport)
         self._patience.came(self)
@@ -96,6 +97,5 @@ class _Connection(asyncio.Protocol):
         self._behind.connection_lost(exc)
 
     def cut_off(self) -> None:
-        assert isinstance(self._transport, asyncio.Transport)
         self._patience.gone(self)
         self._transport.abort()
