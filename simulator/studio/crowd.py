@@ -15,6 +15,7 @@ from poll_counter import MemoryJournal, MisuseError, PollCounter
 from poll_counter.elements import Recognise
 from poll_counter.rounds import Progress
 from simulator.hostile import Hostile
+from simulator.loops import allow_descriptors
 from simulator.observer import AWAY
 from simulator.scenario import Fault
 from simulator.swarm import PlayerTransport, spoil
@@ -205,6 +206,8 @@ class Crowd:
                 f"This process carries {PLAYERS_MAX:,} players, and has room for {free:,} more. "
                 "For a larger crowd, attach one from another terminal."
             )
+        players = PLAYERS_MAX - free + many
+        allow_descriptors(2 * (players + HOSTILE_MAX))  # both ends are in this process
 
     def _some(self, players: Sequence[_Player], many: int) -> list[_Player]:
         """Draw so many of the players."""

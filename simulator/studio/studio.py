@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Self
 
-from poll_counter import PollCounterError
+from poll_counter import MisuseError, PollCounterError
 from simulator.choices import Choices
+from simulator.loops import allow_descriptors
 from simulator.platform import Platform
 
 from .crowd import Crowd
@@ -26,6 +27,8 @@ STEP_S = 1.0
 """How long autoplay waits before most steps."""
 WAITING_S = 2.0
 """How long autoplay lets a round wait beyond the spread of its votes."""
+VISITORS = 10_000
+"""For so many connections of a crowd from another terminal there is room, if the system allows."""
 PATIENT = Choices(bucket=200, refill_per_s=50.0)
 """A platform whose bucket of requests lets a person click as quickly as can be."""
 
@@ -55,6 +58,8 @@ class Studio:
 
     async def __aenter__(self) -> Self:
         """Start the platform, and make the first show; raises OSError without a free port."""
+        with suppress(MisuseError):  # of players who come in this process the page is told
+            allow_descriptors(VISITORS)
         async with AsyncExitStack() as stack:
             platform = await stack.enter_async_context(self.platform)
             api = await stack.enter_async_context(platform.api())

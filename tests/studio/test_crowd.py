@@ -83,6 +83,24 @@ async def test_one_process_has_room_for_so_many(made: Made) -> None:
     assert made.crowd.players == 0
 
 
+async def test_the_system_has_room_for_so_many(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ends of every connection are asked for; where that is refused, nobody joins."""
+    asked = list[int]()
+
+    def allow(connections: int) -> None:
+        asked.append(connections)
+        if connections > 2 * (5 + HOSTILE_MAX):
+            raise MisuseError("more than this machine allows")
+
+    monkeypatch.setattr(module, "allow_descriptors", allow)
+    made.crowd.add(2)
+    made.crowd.add_late(3, trivia_is_open=False)
+    with pytest.raises(MisuseError, match="more than this machine allows"):
+        made.crowd.add(1)
+    assert asked == [2 * (players + HOSTILE_MAX) for players in (2, 5, 6)]
+    assert (made.crowd.players, made.crowd.waits) == (2, 3)
+
+
 async def test_late_players_come_amid_the_next_trivia(made: Made) -> None:
     """Or amid the one that is open; until then they are not there, and may stay away."""
     told = made.crowd.add_late(3, trivia_is_open=False)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from poll_counter import PollCounterError
+from poll_counter import MisuseError, PollCounterError
 from simulator.studio import crowd
 from simulator.studio import studio as module
 from simulator.studio.actions import ACTIONS, act
@@ -240,3 +240,17 @@ def test_every_button_of_the_page_is_an_action() -> None:
     text += (STATIC / "host.js").read_text()
     missing = [name for name in ACTIONS if f'"{name}"' not in text]
     assert missing == []
+
+
+async def test_a_crowd_from_elsewhere_finds_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as the system allows; a small studio runs where it does not."""
+    asked = list[int]()
+
+    def refuse(connections: int) -> None:
+        asked.append(connections)
+        raise MisuseError("more than this machine allows")
+
+    monkeypatch.setattr(module, "allow_descriptors", refuse)
+    async with Studio() as studio:
+        assert studio.stage.event.state == "upcoming"
+    assert asked == [module.VISITORS]
