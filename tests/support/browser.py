@@ -128,7 +128,7 @@ async def overlapping(page: Page) -> list[str]:
             const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
             if (a.e !== b.e && x > 1 && y > 3) found.push(`${name(a.e)} on ${name(b.e)}`);
           }));
-          for (const e of document.querySelectorAll("button")) {
+          for (const e of document.querySelectorAll("button, dt")) {
             const cut = e.checkVisibility() && e.scrollWidth > e.clientWidth + 1;
             if (cut) found.push(`${name(e)} is cut`);
           }
