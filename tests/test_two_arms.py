@@ -17,8 +17,8 @@ from simulator.virtual import run_virtual
 PLAYERS = 30
 STALL_S = 0.25
 """A machine that stops for longer may put a player into the next phase of the show."""
-TRIES = 3
-"""How often the machine may try to be quick enough."""
+TRIES_MORE = 2
+"""How often a machine that was not quick enough may try again."""
 ARRIVAL_S = 2.0
 """It may as long as the crowds arrive."""
 
@@ -104,10 +104,10 @@ def arms() -> Arms:
     The truth allows a message `SLACK_S`: of a machine that takes longer nothing can be said.
     """
     virtual = {name: run_virtual(scenario) for name, scenario in ALL.items()}
-    for _ in range(TRIES):
-        sockets, stalled_s = asyncio.run(on_sockets())
-        if stalled_s < SLACK_S:
-            break
+    sockets, stalled_s = asyncio.run(on_sockets())
+    for _ in range(TRIES_MORE):
+        if stalled_s >= SLACK_S:
+            sockets, stalled_s = asyncio.run(on_sockets())
     return Arms(virtual, sockets, stalled_s)
 
 
