@@ -419,7 +419,10 @@ async def test_a_process_that_does_not_go(tmp_path: Path, monkeypatch: pytest.Mo
 
 async def test_an_app_in_a_hurry(tmp_path: Path) -> None:
     """Who is cancelled while a process takes its time has it killed at once."""
-    stubborn = script(tmp_path, "trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done")
+    # What it was told is read first: who is cancelled before is still starting it.
+    stubborn = script(
+        tmp_path, "read told; trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done"
+    )
     host = NodeHost(tmp_path, ["sdk"], node=stubborn)
     running = asyncio.create_task(host.run("ws://nowhere", print))
     await until((tmp_path / "pid").exists)
