@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Mapping
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Heed SIGINT, as tests expect, also where a shell started them in its background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -41,6 +41,9 @@ QUICK_LIMIT = 2.0
 what it holds up comes all at once. Without jitter everybody would: 5 times a fifth."""
 WINDOW_S = 1.0
 ARRIVALS_PER_S = 300
+RESULTS_S = 2.0
+"""How often results are told: more often, thousands of clients in one process would read all the
+time, and come back when they have time rather than when they should."""
 PATIENCE_S = 90.0
 """How long everything may take to be well again."""
 AWAY = {State.OFFLINE, State.FINISHED}
@@ -126,7 +129,7 @@ def serve(orders: Connection, rounds: int) -> None:
 
 async def _serve(orders: Connection, rounds: int) -> None:
     log: list[Entry] = []
-    emulator = Emulator(log=log)
+    emulator = Emulator(results_interval_s=RESULTS_S, log=log)
     show = prepare(emulator, Scenario(rounds=rounds, spread=3.0), EVENT)
     loop = asyncio.get_running_loop()
     server = LiveServer(emulator)
