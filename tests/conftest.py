@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Generator, Mapping
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 
 def pytest_configure() -> None:
     """Heed SIGINT, as tests expect, also where a shell started them in its background."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
