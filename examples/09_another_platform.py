@@ -7,7 +7,7 @@ from contextlib import closing
 from quiz_wire import Message, as_line, messages, quiz_server
 
 from poll_counter import MEMORY, CastVote, Element, PollCounter, facts
-from poll_counter.transport import full_jitter
+from poll_counter.transport import backoff_s
 
 
 def as_element(item: Message) -> Element:
@@ -42,7 +42,7 @@ class TcpLines:
                 async for message in messages(reader):
                     yield as_fact(message)
             yield facts.Disconnected()
-            await asyncio.sleep(full_jitter(0, first_s=0.1, cap_s=20.0))
+            await asyncio.sleep(backoff_s(0, first_s=0.1, cap_s=20.0))
 
     async def send(self, vote: CastVote) -> None:
         self.writer.write(as_line(pick=vote.option))

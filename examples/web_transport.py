@@ -10,7 +10,7 @@ import httpx
 from web_backend import Backend
 
 from poll_counter import MEMORY, CastVote, Element, PollCounter, facts
-from poll_counter.transport import full_jitter
+from poll_counter.transport import backoff_s
 
 
 class WebTransport:
@@ -50,7 +50,7 @@ class WebTransport:
                         if line.startswith("data: "):
                             self._told.put_nowait(as_fact(json.loads(line.removeprefix("data: "))))
             self._told.put_nowait(facts.Disconnected())
-            await asyncio.sleep(full_jitter(min(attempt, 5), first_s=0.1, cap_s=20.0))
+            await asyncio.sleep(backoff_s(min(attempt, 5), first_s=0.1, cap_s=20.0))
 
 
 def as_fact(told: dict[str, Any]) -> facts.Fact:

@@ -34,7 +34,7 @@ from .player_token import PlayerToken, TokenSource
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Transport", "WebSocketTransport", "full_jitter", "is_loopback"]
+__all__ = ["Transport", "WebSocketTransport", "backoff_s", "is_loopback"]
 
 logger = logging.getLogger(__name__)
 QUIET = logging.getLogger(f"{__name__}.frames")
@@ -92,16 +92,23 @@ class Transport(Protocol):
         ...
 
 
-def full_jitter(
+def backoff_s(
     attempt: int, *, first_s: float, cap_s: float, draw: Callable[[], float] = random.random
 ) -> float:
-    """The seconds to wait before a reconnect: uniform on [0, min(cap, first * 2^attempt)].
+    """The seconds to wait before another try: [0, first], then [first, min(cap, first * 2^n)].
 
-    The first of a row (`attempt` 0) is uniform on [0, first]. Full jitter spreads the crowd that
-    a restarted server would otherwise meet all at once; see "Exponential Backoff And Jitter",
-    AWS Architecture Blog, 2015.
+    Of a row the first (`attempt` 0) is uniform on [0, first], which spreads the crowd that a
+    restarted server would otherwise meet all at once. Later ones are uniform on [first, min(cap,
+    first * 2^attempt)]: who came too early does not come again among those who come for the first
+    time. With full jitter ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015), where
+    all begin at 0, an outage nearly as long as the first delay is followed by almost half as many
+    again in a second. Under a cap below twice the first the least is half of the most.
     """
-    return draw() * min(max(cap_s, first_s), first_s * 2.0 ** min(attempt, 32))
+    if attempt == 0:
+        return draw() * first_s
+    most_s = min(max(cap_s, first_s), first_s * 2.0 ** min(attempt, 32))
+    least_s = min(first_s, most_s / 2.0)
+    return least_s + draw() * (most_s - least_s)
 
 
 def is_loopback(host: str) -> bool:
@@ -185,8 +192,8 @@ class WebSocketTransport:
         welcome_timeout_s: how long a server may take to answer `hello`.
         dead_after_s: a link that nothing comes through is given up within this time and a
             second: every half of it a ping is sent, and has as long to come back.
-        reconnect_first_s: the first reconnect is delayed uniformly on [0, this], the n-th on
-            [0, this * 2^n].
+        reconnect_first_s: the first reconnect is delayed uniformly on [0, this]; after the n-th
+            failure in a row the next on [this, this * 2^n], see `backoff_s`.
         reconnect_cap_s: the most that the doubling leads to.
 
     Raises `MisuseError` for a URL or a token that cannot work.
@@ -248,7 +255,7 @@ class WebSocketTransport:
         return self._addresses[self._turn]
 
     async def facts(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
-        """Connect, and reconnect for ever with full jitter; give every fact as it comes."""
+        """Connect, and reconnect for ever, little by little; give every fact as it comes."""
         attempt = 0
         while True:
             try:
@@ -265,7 +272,7 @@ class WebSocketTransport:
                     self._retry_after_s = _retry_after(error.response)
             yield Disconnected()
             self._turn = (self._turn + 1) % len(self._addresses)
-            delay_s = full_jitter(
+            delay_s = backoff_s(
                 attempt, first_s=self._reconnect_first_s, cap_s=self._reconnect_cap_s
             )
             attempt += 1

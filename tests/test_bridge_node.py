@@ -458,7 +458,7 @@ async def test_starts_are_spread(
         monkeypatch.setattr(node, "CAP_S", -1.0 if len(attempts) == 3 else 1000.0)
         return 0.0
 
-    monkeypatch.setattr(node, "full_jitter", delay)
+    monkeypatch.setattr(node, "backoff_s", delay)
     problems = list[str]()
     host = NodeHost(tmp_path, ["sdk"], node=program)
     running = asyncio.create_task(host.run("ws://nowhere", problems.append))

@@ -22,17 +22,26 @@ def crowd(outage_s: float, delays: Delays = DELAYS) -> list[float]:
 
 @pytest.mark.parametrize("outage_s", [0.5, 2.0, 10.0, 30.0])
 def test_a_crowd_comes_back_little_by_little(outage_s: float) -> None:
-    """In no second more than 1.4 times a fifth of it; everybody at most a long delay later."""
+    """In a second about a fifth of it at most; everybody at most a long delay later."""
     back = crowd(outage_s)
-    assert peak(back) <= LIMIT * CLIENTS / 5.0
+    assert peak(back) <= 1.1 * CLIENTS / 5.0
     assert min(back) >= outage_s
     assert max(back) - outage_s <= DELAYS.cap_s
 
 
-def test_no_outage_is_much_worse() -> None:
-    """Those of about 4 s are the worst: nobody of the first 5 s is back, and many come again."""
+def test_no_outage_is_worse() -> None:
+    """Nor is one of about 4 s: who came too early is not back among those who come at first."""
     peaks = [peak(crowd(tenths / 10.0)) / (CLIENTS / 5.0) for tenths in range(0, 120, 4)]
-    assert 1.3 < max(peaks) < 1.5
+    peaks += [peak(crowd(float(outage_s))) / (CLIENTS / 5.0) for outage_s in range(12, 41, 4)]
+    assert 0.9 < max(peaks) < 1.1
+
+
+def test_nobody_stays_away_for_it() -> None:
+    """Within 10 s of an outage of up to 5 s all are back, and half of them sooner than 5 s."""
+    for outage_s in (0.5, 2.0, 4.0, 5.0):
+        away_s = sorted(at - outage_s for at in crowd(outage_s))
+        assert away_s[-1] <= 10.0
+        assert away_s[CLIENTS // 2] < 5.1
 
 
 def test_a_first_delay_that_is_shorter_breaks_the_limit() -> None:
@@ -57,8 +66,8 @@ def test_the_peak_is_of_any_window() -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "wrong", "ok"), [(560, 0, True), (561, 0, False), (400, 1, False)]
+    ("most", "wrong", "ok"), [(520, 0, True), (521, 0, False), (400, 1, False)]
 )
 def test_a_herd_is_judged(most: int, wrong: int, ok: bool) -> None:  # noqa: FBT001 - pytest's
     """By the limit, and by the counts afterwards."""
-    assert Herd(2.0, 2.1, 2000, most, 12.0, wrong).ok() == ok
+    assert Herd(2.0, 2.1, 2000, most, 12.0, wrong).ok == ok

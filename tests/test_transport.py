@@ -29,7 +29,7 @@ from poll_counter.facts import (
     FrameSkipped,
     ResultsTold,
 )
-from poll_counter.transport import WebSocketTransport, full_jitter
+from poll_counter.transport import WebSocketTransport, backoff_s
 from tests.support.listener import WELCOMED, Listener, quick
 from tests.support.scripted_server import ScriptedServer, frame, open_connections, welcome
 from tests.support.waiting import soon, until
@@ -515,7 +515,10 @@ async def test_delays(caplog: pytest.LogCaptureFixture) -> None:
         await server.accept()
     draws = random.Random(5)
     most = [first, first * 2, cap, cap, first]
-    assert delays(caplog) == [draws.random() * each for each in most]
+    least = [0.0, first, first, first, 0.0]
+    assert delays(caplog) == [
+        low + draws.random() * (high - low) for low, high in zip(least, most, strict=True)
+    ]
 
 
 @SAME
@@ -525,33 +528,37 @@ async def test_delays(caplog: pytest.LogCaptureFixture) -> None:
     st.floats(0.0, 1e6),
     st.floats(0.0, 1.0, exclude_max=True),
 )
-def test_full_jitter(attempt: int, first_s: float, cap_s: float, drawn: float) -> None:
-    """The delay is uniform on [0, min(cap, first * 2^attempt)], never capped under the first."""
-    delay = full_jitter(attempt, first_s=first_s, cap_s=cap_s, draw=lambda: drawn)
-    most = full_jitter(attempt, first_s=first_s, cap_s=cap_s, draw=lambda: 1.0)
-    assert delay == drawn * most
-    assert 0.0 <= most <= max(first_s, cap_s)
-    if attempt == 0:
-        assert most == first_s
-    after = full_jitter(attempt + 1, first_s=first_s, cap_s=cap_s, draw=lambda: 1.0)
-    assert after == min(2 * most, max(first_s, cap_s)) or attempt >= 32
-    assert after >= most
+def test_backoff(attempt: int, first_s: float, cap_s: float, drawn: float) -> None:
+    """The delay is uniform on [first, min(cap, first * 2^attempt)], and the first on [0, first]."""
+    least, delay, most, after = (
+        backoff_s(number, first_s=first_s, cap_s=cap_s, draw=lambda at=at: at)  # type: ignore[misc]
+        for number, at in [(attempt, 0.0), (attempt, drawn), (attempt, 1.0), (attempt + 1, 1.0)]
+    )
+    assert delay == pytest.approx(least + drawn * (most - least))
+    assert least == pytest.approx(min(first_s, most / 2.0) if attempt else 0.0)
+    assert attempt or most == first_s
+    capped = min(2 * most, max(first_s, cap_s))
+    assert capped >= most * (1.0 - 1e-12)
+    assert after == pytest.approx(capped) or attempt >= 32
 
 
 @pytest.mark.parametrize(
-    ("attempt", "most"), [(0, 5.0), (1, 10.0), (2, 20.0), (3, 20.0), (1000, 20.0)]
+    ("attempt", "least", "most"),
+    [(0, 0.0, 5.0), (1, 5.0, 10.0), (2, 5.0, 20.0), (3, 5.0, 20.0), (1000, 5.0, 20.0)],
 )
-def test_full_jitter_of_the_defaults(attempt: int, most: float) -> None:
-    """With 5 s first and a cap of 20 s: 5, 10, 20, 20, ... is the most; half of it the middle."""
-    assert full_jitter(attempt, first_s=5.0, cap_s=20.0, draw=lambda: 1.0) == most
-    assert full_jitter(attempt, first_s=5.0, cap_s=20.0, draw=lambda: 0.5) == most / 2
-    assert 0.0 <= full_jitter(attempt, first_s=5.0, cap_s=20.0) < most
+def test_backoff_of_the_defaults(attempt: int, least: float, most: float) -> None:
+    """With 5 s first and a cap of 20 s: up to 5 s, 5 to 10 s, then 5 to 20 s."""
+    assert backoff_s(attempt, first_s=5.0, cap_s=20.0, draw=lambda: 0.0) == least
+    assert backoff_s(attempt, first_s=5.0, cap_s=20.0, draw=lambda: 0.5) == (least + most) / 2
+    assert backoff_s(attempt, first_s=5.0, cap_s=20.0, draw=lambda: 1.0) == most
+    assert least <= backoff_s(attempt, first_s=5.0, cap_s=20.0) < most
 
 
-def test_full_jitter_with_a_cap_under_the_first() -> None:
-    """A first delay above the cap is kept, and not doubled."""
-    most = [full_jitter(n, first_s=5.0, cap_s=1.0, draw=lambda: 1.0) for n in range(3)]
-    assert most == [5.0] * 3
+def test_backoff_with_a_cap_under_the_first() -> None:
+    """A first delay above the cap is kept, and not doubled; nobody comes in step for it."""
+    for draw, expected in [(0.0, [0.0, 2.5, 2.5]), (1.0, [5.0, 5.0, 5.0])]:
+        delays = [backoff_s(n, first_s=5.0, cap_s=1.0, draw=lambda at=draw: at) for n in range(3)]  # type: ignore[misc]
+        assert delays == expected
 
 
 # Addresses

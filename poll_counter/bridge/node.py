@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from poll_counter.errors import MisuseError
-from poll_counter.transport import full_jitter
+from poll_counter.transport import backoff_s
 
 __all__ = ["NodeHost"]
 
@@ -26,7 +26,7 @@ WORDS_MAX = 2**10
 GOODBYE_S = 2.0
 """How long a process may take to end by itself, and then again when told to."""
 FIRST_S, CAP_S = 0.5, 20.0
-"""Full jitter of starts after the first; a process that lived for the longer has done well."""
+"""Jitter of starts after the first (`backoff_s`); a process that lived for the longer did well."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class NodeHost:
             on_problem(f"the bridge's Node.js process ended: {await self._run_once(url)}")
             if asyncio.get_running_loop().time() - started > CAP_S:
                 attempt = 0
-            delay_s = full_jitter(attempt, first_s=FIRST_S, cap_s=CAP_S)
+            delay_s = backoff_s(attempt, first_s=FIRST_S, cap_s=CAP_S)
             attempt += 1
             logger.debug("starting Node.js again in %.1f s", delay_s)
             await asyncio.sleep(delay_s)

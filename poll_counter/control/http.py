@@ -23,7 +23,7 @@ import httpx
 from pydantic_core import from_json
 
 from poll_counter.errors import ControlApiError, MisuseError, Problem
-from poll_counter.transport import full_jitter
+from poll_counter.transport import backoff_s
 
 from .documents import Unreadable
 from .problems import problems_of, told
@@ -149,8 +149,8 @@ class Sender:
     async def send(self, call: Call, *, attempts: int | None = None) -> Answer:
         """Send a call, again where that is safe.
 
-        Repeated, with full jitter: what was certainly not carried out (429, no connection), and
-        whatever is `repeatable` after a status of 500 to 504 or without an answer.
+        Repeated, with jitter (`backoff_s`): what was certainly not carried out (429, no
+        connection), and whatever is `repeatable` after a status of 500 to 504 or without an answer.
 
         Raises `ControlApiError` for anything but success.
         """
@@ -212,7 +212,7 @@ class Sender:
             attempt += 1
             if attempt == most or not (outcome.passing and (outcome.untouched or repeatable)):
                 raise outcome.error(about)
-            delay_s = outcome.wait_s + full_jitter(
+            delay_s = outcome.wait_s + backoff_s(
                 attempt - 1, first_s=RETRY_FIRST_S, cap_s=RETRY_CAP_S, draw=self._draw
             )
             logger.info("%s: %s; again in %.1f s", about, outcome.why, delay_s)

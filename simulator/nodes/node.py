@@ -25,7 +25,7 @@ from poll_counter.facts import (
     ElementRevoked,
     ElementStateChanged,
 )
-from poll_counter.transport import full_jitter
+from poll_counter.transport import backoff_s
 from poll_counter.wire import Answer
 from simulator.content import BusyError, Content, ContentError, Write
 from simulator.emulator import Delivery, EmulatorError
@@ -48,7 +48,7 @@ ALIVE_S = 1.0
 REDIS_TIMEOUT_S = 2.0
 """An answer of Redis that is not there by then will not come."""
 BACKOFF_FIRST_S, BACKOFF_CAP_S = 0.1, 1.0
-"""Full jitter between two tries to reach Redis: up to the first, doubled up to the other."""
+"""Between two tries to reach Redis (`backoff_s`): up to the first, doubled up to the other."""
 BUSY_S = 1.0
 """Clients that were told to be busy come back after this, and up to as much again."""
 WRITE_S = 5.0
@@ -459,4 +459,4 @@ def _without_secrets(url: str) -> str:
 
 
 def _backoff(attempt: int) -> float:
-    return full_jitter(attempt, first_s=BACKOFF_FIRST_S, cap_s=BACKOFF_CAP_S)
+    return backoff_s(attempt, first_s=BACKOFF_FIRST_S, cap_s=BACKOFF_CAP_S)

@@ -1,14 +1,17 @@
 """A server restarts under a crowd: how many clients come back in the same second.
 
 Real clients on sockets, with the delays that an app has unless it says otherwise, against a server
-in a process of its own, which is stopped and started again at the same port. Full jitter spreads
-N clients over the 5 s of the first delay, N / 5 in a second; who came too early, while the server
-was down, comes again beside them. So the rule is: in no second more than 1.4 times N / 5. (On paper
-outages of about 4 s are the worst, at which it is 1.44; longer ones spread the crowd ever more. On
-two cores 2,000 clients in one process do not hold it after 2 s: 1.5 to 1.6, where paper says 1.23.)
+in a process of its own, which is stopped and started again at the same port. The first delay
+spreads N clients over 5 s, N / 5 in a second; who came too early, while the server was down, comes
+again after them. So on paper it is N / 5 in a second at most, whatever the outage; the rule is: in
+no second more than 1.3 times N / 5, which leaves room for luck, and for a machine that is late.
 
 Each outage begins as a round begins, amid its votes: afterwards every client must have counted
 every other.
+
+A process that is 2,000 clients is late as no player's machine would be: a sweep of Python's garbage
+collector through all that they are made of takes 0.2 s, in which nobody comes; then all come who
+were due. So both processes sweep before an outage, not amid it.
 
     python -m tests.benchmarks.restart_herd [--clients N] [--quick]
 """
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -26,22 +30,22 @@ from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 from poll_counter import MEMORY, PollCounter, State, WebSocketTransport
-from poll_counter.transport import full_jitter
+from poll_counter.transport import backoff_s
 from simulator.emulator import Emulator, Entry
 from simulator.loops import allow_descriptors, run
 from simulator.scenario import Scenario
 from simulator.server import LiveServer
 from simulator.show import prepare
 
-OUTAGES_S: tuple[float, ...] = (0.5, 2.0, 10.0, 30.0)
-QUICK_OUTAGES_S: tuple[float, ...] = (0.5, 10.0)
-LIMIT = 1.4
+OUTAGES_S: tuple[float, ...] = (0.5, 2.0, 4.0, 10.0, 30.0)
+"""4 s: nearly as long as the first delay, where full jitter would bring 1.45 times N / 5."""
+QUICK_OUTAGES_S: tuple[float, ...] = (0.5, 4.0)
+LIMIT = 1.3
 """The most connects in a second, in times of a fifth of the clients."""
-QUICK_LIMIT = 2.0
-"""The same of a small crowd, whose seconds differ more, on a machine that does other things, too:
-what it holds up comes all at once. Without jitter everybody would: 5 times a fifth."""
 WINDOW_S = 1.0
 ARRIVALS_PER_S = 300
+NEVER = 1_000_000
+"""So many sweeps of the younger objects before one of the oldest."""
 RESULTS_S = 2.0
 """How often results are told: more often, thousands of clients in one process would read all the
 time, and come back when they have time rather than when they should."""
@@ -71,7 +75,7 @@ def comes_back_at(
     """
     at, attempt = 0.0, 0
     while True:
-        at += full_jitter(attempt, first_s=delays.first_s, cap_s=delays.cap_s, draw=draw)
+        at += backoff_s(attempt, first_s=delays.first_s, cap_s=delays.cap_s, draw=draw)
         attempt += 1
         if at >= outage_s:
             return at, attempt
@@ -105,9 +109,10 @@ class Herd(NamedTuple):
         """The peak in times of a fifth of the clients."""
         return self.peak / (self.clients / DELAYS.first_s)
 
-    def ok(self, limit: float = LIMIT) -> bool:
-        """Tell whether the rule holds, and the counts are right."""
-        return self.ratio <= limit and not self.wrong
+    @property
+    def ok(self) -> bool:
+        """Whether the rule holds, and the counts are right."""
+        return self.ratio <= LIMIT and not self.wrong
 
     def __str__(self) -> str:
         return (
@@ -118,6 +123,12 @@ class Herd(NamedTuple):
 
 
 HEADINGS = "outage was down  clients  peak/s  ratio    last   count"
+
+
+def sweep() -> None:
+    """Sweep garbage now, and then no more than what is young, which takes milliseconds."""
+    gc.set_threshold(*gc.get_threshold()[:2], NEVER)
+    gc.collect()
 
 
 # The server, in a process of its own
@@ -150,6 +161,7 @@ async def _serve(orders: Connection, rounds: int) -> None:
                 orders.send([])
             elif order == "be down for":
                 log.clear()
+                sweep()
                 down_at = loop.time()
                 await stack.aclose()
                 await asyncio.sleep(down_at + number - loop.time())
@@ -183,6 +195,7 @@ async def herd(
         for number, outage_s in enumerate(outages_s, start=1):
             if number > 1:
                 await ask("play", number - 1)
+            sweep()
             down_at, up_at = await ask("be down for", outage_s)
             await _until(lambda: all(c.state not in AWAY for c in counters))
             joined = await ask("who joined, and when?")
@@ -230,10 +243,9 @@ def main(arguments: list[str] | None = None) -> int:
     found = run(herd(ours.recv(), ours, clients, outages_s))
     ours.close()
     server.join(10.0)
-    limit = QUICK_LIMIT if options.quick else LIMIT
     worst = max(each.ratio for each in found)
-    print(f"restart herd: at most {worst:.2f} times a fifth of the clients a second, limit {limit}")
-    return 0 if all(each.ok(limit) for each in found) else 1
+    print(f"restart herd: at most {worst:.2f} times a fifth of the clients a second, limit {LIMIT}")
+    return 0 if all(each.ok for each in found) else 1
 
 
 if __name__ == "__main__":

@@ -122,13 +122,13 @@ async def test_what_will_be_the_same_the_next_time_is_not_repeated(code: int) ->
 
 
 async def test_attempts_are_bounded_and_jittered() -> None:
-    """Full jitter: uniform on [0, 2^n], 20 s at most; the last failure is raised."""
+    """Uniform on [0, 1 s], then on [1, 2^n], 20 s at most; the last failure is raised."""
     draws = iter([0.5, 1.0, 0.25, 1.0, 1.0, 1.0])
     api, platform, naps = api_on(always=status(503), attempts=7, draw=lambda: next(draws))
     with pytest.raises(ControlApiError, match="status 503"):
         await api.event("e1")
     assert len(platform.requests) == 7
-    assert naps.taken == [0.5, 2.0, 1.0, 8.0, 16.0, 20.0]
+    assert naps.taken == [0.5, 2.0, 1.75, 8.0, 16.0, 20.0]
 
 
 async def test_one_call_may_have_its_own_number_of_attempts() -> None:
