@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
+from functools import partial
 from io import StringIO
 
 import pytest
@@ -10,6 +13,7 @@ from rich.console import Console
 
 from tests.benchmarks import __main__ as command
 from tests.benchmarks.figures import Figure, as_json, in_turns, print_figures
+from tests.benchmarks.presence.costs import Bytes, little_by_little, pushes
 
 FIGURE = Figure("a call", "3 us", "2 us, a floor", 1.5, 2.0)
 
@@ -64,3 +68,39 @@ def test_a_limit_that_does_not_hold_is_an_exit_code(
     assert command.main(["--only", "calls", "--json"]) == 1
     out = capsys.readouterr().out
     assert json.loads(out.splitlines()[-1])["figures"][0]["ok"] is False
+
+
+def test_a_show_has_pushes_of_its_own() -> None:
+    """A trivia is published, and closed with its results; others send the same."""
+    kinds = [json.loads(frame)["type"] for frame in pushes(2)]
+    assert kinds == ["element_published", "element_state", "results"] * 2
+
+
+def test_bytes_are_those_of_both_ways() -> None:
+    """What the system counted for a connection, whatever wrote it; a handshake of TCP counts 1."""
+    on_wire = Bytes()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+        listener.accept()[0] as server,
+    ):
+        client.sendall(b"x" * 1000)
+        assert server.recv(1000, socket.MSG_WAITALL)
+        server.sendall(b"y" * 333)
+        assert client.recv(333, socket.MSG_WAITALL)  # and so the first are acknowledged
+        on_wire.read(client)
+        on_wire.read(client)
+    assert on_wire.total == 2 * (1000 + 333 + 1)
+
+
+async def test_a_crowd_comes_little_by_little() -> None:
+    """Each at its time, in order; the end is when all have come."""
+    loop, came = asyncio.get_running_loop(), list[tuple[int, float]]()
+    began = loop.time()
+
+    async def come(number: int) -> None:
+        came.append((number, loop.time() - began))
+
+    await little_by_little([partial(come, number) for number in range(4)], 0.04)
+    assert [number for number, _ in came] == [0, 1, 2, 3]
+    assert all(at > 0.01 * number - 0.005 for number, at in came)

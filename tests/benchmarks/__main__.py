@@ -15,6 +15,7 @@ from rich.console import Console
 
 from . import clients, frames, import_time, machine_calls, virtual_world
 from .figures import Figure, as_json, print_figures
+from .presence import measured as presence
 from .rounds import measured
 
 BENCHMARKS = {
@@ -23,6 +24,7 @@ BENCHMARKS = {
     "machine": machine_calls.measure,
     "round": measured.measure,
     "client": clients.measure,
+    "presence": presence.measure,
     "world": virtual_world.measure,
 }
 

@@ -18,7 +18,7 @@ __all__ = ["Figure", "as_json", "in_turns", "machine", "print_figures"]
 
 TURNS_MIN = 5
 """The fewest turns that a median is taken of."""
-PACKAGES = "websockets", "pydantic", "pydantic-core", "uvloop", "picows"
+PACKAGES = "websockets", "pydantic", "pydantic-core", "uvloop", "picows", "python-socketio"
 
 
 class Figure(NamedTuple):
