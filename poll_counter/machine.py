@@ -346,7 +346,7 @@ class Machine:
         progress = self._settled = self.progress
         standing = self._standing = Standing.of(progress)
         if self._pending:
-            self._lapse(over=standing.over)
+            self._lapse(standing)
         if not standing.over:
             self._ends_at = None
         else:
@@ -363,10 +363,15 @@ class Machine:
         if self._counts is not None:
             self._counts.keep(progress, now, since=self._since, live=live)
 
-    def _lapse(self, *, over: bool) -> None:
-        """Due votes lapse when their round or the event is over (rules 2 and 12)."""
+    def _lapse(self, standing: Standing) -> None:
+        """Due votes lapse when their round or the event is over (rules 2 and 12).
+
+        So does one whose option is now that of another round, for which it was not due.
+        """
+        key = None if standing.ballot is None else standing.ballot.key
         for vote in self._pending:
-            if not vote.casts and (over or vote.round <= self.progress.finished):
+            moved = vote.ballot.key == key and vote.round != standing.round
+            if not vote.casts and (standing.over or vote.round < standing.round or moved):
                 self._drop(vote)
                 self.votes_lapsed += 1
 

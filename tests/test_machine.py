@@ -741,6 +741,18 @@ def test_replaced_poll_leaves_no_second_vote_in_the_old() -> None:
     assert client.machine.votes_lapsed == 1
 
 
+def test_due_vote_is_for_its_round_alone() -> None:
+    """A vote due lapses if its option comes to count another round, which may not have been seen.
+
+    The show steps back, and a poll less makes the other poll's first option that of round 1.
+    """
+    client = Client(accepts=True)
+    both = poll("A", options=1), poll("B", options=1, published_at=2)
+    play(client, welcomed(*both, *finished(1)), 1, welcomed(both[1], trivia(1)), 30)
+    assert client.casts == []
+    assert (client.machine.votes_due, client.machine.votes_lapsed) == (1, 1)
+
+
 def test_poll_revoked_without_successor_gives_no_vote_and_no_count() -> None:
     """A poll revoked before its vote was cast: no vote, and no player count."""
     client = Client(accepts=True)
