@@ -48,6 +48,8 @@ SLACK_S = 1.0
 """What a message may take on loopback when the machine is busy."""
 ARRIVAL_TIMEOUT_S = 60.0
 """A crowd that is not in after this, beyond its arrival time, ends the run."""
+RESULTS_PER_S = 20_000
+"""How many clients are told results in a second, at most: half of what one core sends then."""
 FAREWELL_S = 15.0
 """How long the clients may take to leave a finished event."""
 
@@ -175,9 +177,18 @@ def conclude(played: Played) -> Report:
 
 
 def choices_for(scenario: Scenario) -> Choices:
-    """A platform whose bucket lets the host of a show be as quick as the show is."""
-    refill_per_s = Choices.model_fields["refill_per_s"].default
-    return Choices(refill_per_s=max(refill_per_s, 2.0 * requests_per_s(scenario)))
+    """A platform that one process can be for such a show.
+
+    Its bucket lets the host be as quick as the show is, and to a large crowd it tells results as
+    often as it can: whoever tells them more often than they can be read is ever later.
+    """
+    fields = Choices.model_fields
+    return Choices(
+        refill_per_s=max(fields["refill_per_s"].default, 2.0 * requests_per_s(scenario)),
+        results_interval_s=max(
+            fields["results_interval_s"].default, scenario.players / RESULTS_PER_S
+        ),
+    )
 
 
 def _evidence(scenario: Scenario, show: Show, log: list[Entry], statement: Statement) -> Evidence:
