@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .elements import Element
 from .rounds import Progress, is_repeatable, spread_of
 from .sampling import estimate, interval
 
@@ -86,6 +87,8 @@ class _Book:
     """When this client first held the round, with the poll that counts it."""
     poll_id: str | None = None
     """The poll that counts the round; kept once the round is over and counted (rule 6)."""
+    poll: Element | None = None
+    """That poll, as it was read last."""
     option: int = 0
     complete: bool = False
     """Whether every vote for that poll arrives in the end (rule 8)."""
@@ -112,13 +115,18 @@ class Counts:
         self._acknowledges = acknowledges
         self._spread_s = spread_s
 
-    def tell(self, poll_id: str, votes: tuple[int, ...], *, final: bool, now: float) -> None:
-        """Take in results of a hidden poll."""
+    def tell(self, poll_id: str, votes: tuple[int, ...], *, final: bool, now: float) -> bool:
+        """Take in results of a hidden poll; returns whether another may count a round now.
+
+        As long as a tally only grows it is the poll that counted it before, and there is no need
+        to `keep` the books.
+        """
         held = self.tallies.get(poll_id)
         if held is None or len(held.votes) != len(votes):  # a poll whose options were changed
             self.tallies[poll_id] = Tally(votes, final, now)
-        else:
-            self.tallies[poll_id] = held.told(votes, final=final, now=now)
+            return True
+        self.tallies[poll_id] = held.told(votes, final=final, now=now)
+        return final
 
     @property
     def told_at(self) -> float | None:
@@ -155,17 +163,23 @@ class Counts:
                 book = self._books[round_] = _Book(held_at)
             if found is not None:
                 poll, book.option = found
-                if book.poll_id != poll.id:
-                    book.poll_id, book.held_at = poll.id, held_at  # its votes begin to come now
-                book.complete = is_repeatable(poll, acknowledges=self._acknowledges)
-                spread_s = spread_of(poll, self._spread_s)
-                book.settles_at = book.held_at + spread_s + SETTLED_AFTER_S
+                if book.poll is not poll:
+                    self._read(book, poll, held_at)
             elif present:
-                book.poll_id = None
+                book.poll_id = book.poll = None
             if present:
                 book.finished_at = None
             elif book.finished_at is None:
                 book.finished_at = now
+
+    def _read(self, book: _Book, poll: Element, held_at: float) -> None:
+        """Read what counts a round, and until when, from its poll."""
+        if book.poll_id != poll.id:
+            book.poll_id, book.held_at = poll.id, held_at  # its votes begin to come now
+        book.poll = poll
+        book.complete = is_repeatable(poll, acknowledges=self._acknowledges)
+        spread_s = spread_of(poll, self._spread_s)
+        book.settles_at = book.held_at + spread_s + SETTLED_AFTER_S
 
     def begin(self, round_: int, since: float) -> None:
         """Open a round's book, if there is none: the round was reported."""

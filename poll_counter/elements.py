@@ -100,6 +100,13 @@ class Element:
     reveal_results_mode: str | None = None
     """When users may see results; a hidden poll needs `vote`. None where not told."""
 
+    def as_of(self, state: ElementState, rev: int | None) -> Element:
+        """The element after a change of its state; `dataclasses.replace` takes twice as long."""
+        return Element(
+            self.id, self.content_type, state, self.published_at, self.type, rev, self.options,
+            self.question, self.custom_fields, self.max_votes_per_option, self.reveal_results_mode,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -118,7 +125,7 @@ class Mark:
     def matches(self, element: Element) -> bool:
         """Tell whether the element carries the mark."""
         value = element.custom_fields.get(self.field)
-        return value is True or number(value) == 1.0
+        return value is not None and (value is True or number(value) == 1.0)
 
 
 @dataclass(frozen=True, slots=True, init=False)

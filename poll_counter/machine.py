@@ -110,7 +110,7 @@ class Machine:
     __slots__ = (
         "_acknowledges", "_connected", "_counts", "_draw", "_ended", "_ends_at", "_held",
         "_pending", "_player_id", "_playing", "_rates", "_sampled_out", "_seen", "_settled",
-        "_since", "_spread_s", "_standing", "_told", "_voted", "_warned",
+        "_since", "_spread_s", "_standing", "_told", "_untold", "_voted", "_warned",
         "active", "deadline", "progress", "state",
         "votes_accepted", "votes_due", "votes_lapsed", "votes_refused",
     )  # fmt: skip
@@ -161,6 +161,7 @@ class Machine:
         self._held: tuple[int, str | None] = _NOTHING_HELD  # the round last live, and its poll
         self._since = 0.0  # since when
         self._told: tuple[int, int | None] | None = None
+        self._untold = False  # results have come since
         self._playing = 0  # the round whose trivia is held open; 0 for none
         self._warned: frozenset[tuple[str, object]] = frozenset()
         self._ends_at: float | None = None
@@ -211,7 +212,7 @@ class Machine:
         live = self._connected and self._standing.live
         if live and self.active:
             self._vote(now, out)
-        if changed:
+        if changed or self._untold:
             self._report(now, out, live=live)
         return tuple(out)
 
@@ -286,8 +287,9 @@ class Machine:
         else:
             if self._counts is None:
                 self._counts = self._new_counts()
-            self._counts.tell(poll.id, fact.votes, final=fact.final, now=now)
-            self._settled = None
+            if self._counts.tell(poll.id, fact.votes, final=fact.final, now=now):
+                self._settled = None
+            self._untold = True
 
     def _event_state_changed(
         self, fact: EventStateChanged, _now: float, _out: list[Command]
@@ -457,7 +459,7 @@ class Machine:
 
     def _report(self, now: float, out: list[Command], *, live: bool) -> None:
         """Tell the app when the number or the round has changed, and what spoils the count."""
-        standing, count = self._standing, None
+        standing, count, self._untold = self._standing, None, False
         if self._counts is not None:
             count = self._counts.count(self.progress, standing.round, now)
         if count is not None:

@@ -204,7 +204,7 @@ class Progress:
             return self
         held = self.elements.get(element_id)
         if held is not None:
-            return self._changed(element_id, replace(held, state=state, rev=rev), rev)
+            return self._changed(element_id, held.as_of(state, rev), rev)
         if rev is None or rev <= self.early.get(element_id, ("", -1))[1]:
             return self
         early = {**self.early, element_id: (state, rev)}
@@ -216,7 +216,7 @@ class Progress:
         """An element just published, in the state that overtook its publication, if one did."""
         state, rev = self.early.get(element.id, (element.state, -1))
         late = element.rev is not None and element.rev < rev
-        return replace(element, state=state, rev=rev) if late else element
+        return element.as_of(state, rev) if late else element
 
     def _without(self, element_id: str, rev: int | None) -> Progress:
         if self.is_old(element_id, rev):
@@ -295,15 +295,23 @@ class Progress:
     ) -> Progress:
         """Hold these elements, with so many trivia among them; the polls as before, if not told."""
         early = self.early
-        return replace(
-            self,
-            elements=elements,
-            finished=finished,
-            opened=opened,
-            highest_rev=self.highest_rev if rev is None else max(self.highest_rev, rev),
-            early={k: told for k, told in early.items() if k not in elements} if early else early,
-            **({} if polls is None else self._paging(polls)),
+        after = Progress(
+            self.recognise,
+            self.event_state,
+            elements,
+            finished,
+            opened,
+            self.polls,
+            self.pages,
+            self.options_per_poll,
+            self.rates,
+            self.event_rev,
+            self.snapshot_rev,
+            self.highest_rev if rev is None else max(self.highest_rev, rev),
+            self.revoked,
+            {k: told for k, told in early.items() if k not in elements} if early else early,
         )
+        return after if polls is None else replace(after, **self._paging(polls))
 
     def _paging(self, polls: list[Element]) -> dict[str, Any]:
         """What follows from the hidden polls, told in whatever order."""

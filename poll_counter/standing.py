@@ -6,12 +6,12 @@ with the commands that they will ask for: so a crowd of a million costs little m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import Final, NamedTuple, get_args
 
 from .commands import CastVote, Remember, ReportCount, Warn
 from .counts import unknown_count
-from .elements import SAMPLE_RATE_FIELD, Element
+from .elements import SAMPLE_RATE_FIELD, Element, EventState
 from .rounds import Progress, is_repeatable, sample_rate_of, spread_of
 
 __all__ = ["Ballot", "Standing", "State"]
@@ -58,8 +58,7 @@ class Ballot:
         self.answered = Remember(poll_id, option, answered=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What follows from a progress for whoever is connected."""
 
     state: State
@@ -104,9 +103,8 @@ class Standing:
         event, round_ = progress.event_state, progress.round
         poll, option = progress.poll_for(round_) or (None, 0)
         rate = 1.0 if poll is None else progress.rates[poll.id]
-        playing = State.PLAYING if progress.opened else State.WAITING
         return cls(
-            state={"upcoming": State.UPCOMING, "finished": State.ENDING}.get(event, playing),
+            state=_STATES[event, progress.opened > 0],
             live=event == "active",
             over=event == "finished",
             round=round_,
@@ -121,6 +119,18 @@ class Standing:
             report=ReportCount(unknown_count(round_, rate)),
             warnings=tuple(_warnings(progress, poll)),
         )
+
+
+# Looked up once: finding a member of an enumeration is slow.
+_STATES: Final = {
+    (event, playing): {
+        "upcoming": State.UPCOMING,
+        "active": State.PLAYING if playing else State.WAITING,
+        "finished": State.ENDING,
+    }[event]
+    for event in get_args(EventState)
+    for playing in (False, True)
+}
 
 
 def _warnings(progress: Progress, present: Element | None) -> list[tuple[str, Warn]]:
