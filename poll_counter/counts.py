@@ -106,12 +106,13 @@ class Counts:
         spread_s: the spread of a poll that names none, seconds.
     """
 
-    __slots__ = ("_acknowledges", "_books", "_spread_s", "tallies")
+    __slots__ = ("_acknowledges", "_books", "_closed", "_spread_s", "tallies")
 
     def __init__(self, *, acknowledges: bool, spread_s: float) -> None:
         self.tallies: dict[str, Tally] = {}
         """Poll id -> its results so far; kept when the poll is gone."""
         self._books: dict[int, _Book] = {}
+        self._closed = 0  # the books of so many rounds, over and counted, stay as they are
         self._acknowledges = acknowledges
         self._spread_s = spread_s
 
@@ -124,9 +125,12 @@ class Counts:
         held = self.tallies.get(poll_id)
         if held is None or len(held.votes) != len(votes):  # a poll whose options were changed
             self.tallies[poll_id] = Tally(votes, final, now)
-            return True
-        self.tallies[poll_id] = held.told(votes, final=final, now=now)
-        return final
+        else:
+            self.tallies[poll_id] = held.told(votes, final=final, now=now)
+            if not final:
+                return False
+        self._closed = 0
+        return True
 
     @property
     def told_at(self) -> float | None:
@@ -151,7 +155,8 @@ class Counts:
             since: when the present round was first held, with the poll it has now.
             live: whether the client is connected to an active event.
         """
-        for round_ in range(1, progress.round + live):
+        self._closed = min(self._closed, progress.round - 1)
+        for round_ in range(self._closed + 1, progress.round + live):
             book = self._books.get(round_)
             present = round_ == progress.round
             counted = book is not None and not present and self._votes(book) > 0
@@ -169,8 +174,11 @@ class Counts:
                 book.poll_id = book.poll = None
             if present:
                 book.finished_at = None
-            elif book.finished_at is None:
-                book.finished_at = now
+            else:
+                if book.finished_at is None:
+                    book.finished_at = now
+                if counted and self._closed == round_ - 1:
+                    self._closed = round_
 
     def _read(self, book: _Book, poll: Element, held_at: float) -> None:
         """Read what counts a round, and until when, from its poll."""

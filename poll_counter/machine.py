@@ -243,8 +243,8 @@ class Machine:
 
     def _welcomed(self, fact: Welcomed, now: float, out: list[Command]) -> None:
         self._connected, self._settled = True, None
-        self.progress = self.progress.with_snapshot(fact.elements, fact.rev).with_event(
-            fact.event_state, fact.event_rev
+        self.progress = self.progress.with_welcome(
+            fact.elements, fact.rev, fact.event_state, fact.event_rev
         )
         for results in fact.results:
             self._results_told(results, now, out)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from .elements import (
     PAGE_FIELD,
@@ -65,14 +66,20 @@ def _published(element: Element) -> tuple[float, str]:
     return element.published_at, element.id
 
 
-@dataclass(frozen=True, slots=True)
+def _exactly(element: Element) -> object:
+    """All that an element is: 1, 1.0 and true are equal, and mean different things in a field."""
+    return element, *((key, type(value)) for key, value in element.custom_fields.items())
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Progress:
     """How far the show is: the elements held, and what follows from them.
 
     Every method named `with...` takes a change in and returns the progress after it; the very
     same progress when the change is ignored, such as one with a `rev` that `is_old`. Without a
     `rev` (None) changes count as in order. Who holds the same progress and is told the same
-    shares the progress after it: see `_then`.
+    shares the progress after it (see `_then`), and so do the clients of a process from their
+    first snapshot on.
     """
 
     recognise: Recognise
@@ -142,8 +149,14 @@ class Progress:
 
     def with_element(self, element: Element) -> Progress:
         """An element was published or updated."""
-        key = id(element)
-        return self.memo.get(key) or self._then(key, self._with_element(element), element)
+        known = self.memo.get(id(element))
+        if known is None:
+            key = _exactly(element)
+            known = self.memo.get(key)
+            if known is None:
+                known = self._then(key, self._with_element(element))
+                self._then(id(element), known, element)
+        return known
 
     def with_state(self, element_id: str, state: ElementState, rev: int | None) -> Progress:
         """An element was opened or closed; one not published yet, as soon as it is.
@@ -174,6 +187,23 @@ class Progress:
         key = id(elements), rev
         return self.memo.get(key) or self._then(key, self._with_snapshot(elements, rev), elements)
 
+    def with_welcome(
+        self,
+        elements: Iterable[Element],
+        rev: int | None,
+        event_state: EventState,
+        event_rev: int | None,
+    ) -> Progress:
+        """A snapshot of elements and event was told; clients of a process then share one."""
+        elements = tuple(elements)
+        key = id(elements), rev, event_state, event_rev
+        known = self.memo.get(key)
+        if known is None:
+            after = self.with_snapshot(elements, rev).with_event(event_state, event_rev)
+            known = after if after is self else _held.setdefault(_identity(after), after)
+            self._then(key, known, elements)
+        return known
+
     def with_rates(self, rates: Mapping[str, float]) -> Progress:
         """The sample rates of some polls are known from before."""
         key = frozenset(rates.items())
@@ -183,9 +213,10 @@ class Progress:
         """Keep the progress after a change, for others who hold this one and are told the same.
 
         A machine then costs a million players a look into a dictionary each, and their memory is
-        one. What was told in few words is known by its value, elements by which object they are:
-        `told` is kept, so that no other object gets its id. A change that is ignored is not
-        kept, so that no progress ever holds itself: one that nobody is at any more is freed.
+        one. What was told is known by its value; elements, which take long to compare, also by
+        which object they are: `told` is kept, so that no other object gets its id. A change that
+        is ignored is not kept, so that no progress ever holds itself: one that nobody is at any
+        more is freed.
         """
         if after is not self:
             self.memo[key] = after
@@ -335,3 +366,22 @@ class Progress:
             return self.recognise.hidden_poll.ids.index(poll.id)
         named = number(poll.custom_fields.get(PAGE_FIELD))
         return place if named is None or named < 0 or named % 1 else int(named)
+
+
+def _identity(progress: Progress) -> object:
+    """All that a progress is: those for which this is equal are the same."""
+    return (
+        progress.recognise,
+        progress.event_state,
+        progress.event_rev,
+        progress.snapshot_rev,
+        progress.highest_rev,
+        tuple(map(_exactly, progress.elements.values())),
+        tuple(progress.rates.items()),
+        tuple(progress.revoked.items()),
+        tuple(progress.early.items()),
+    )
+
+
+_held: Final[WeakValueDictionary[object, Progress]] = WeakValueDictionary()
+"""What was told by snapshots, as long as anybody holds it: a crowd in one process shares it."""

@@ -166,7 +166,7 @@ UNDER_LOCUST = {
 """Who lives in Locust's process; nobody else knows of Locust, or of them."""
 PURE = {"__future__", "collections.abc", "dataclasses", "enum", "types", "typing"}
 """The modules of the standard library that the core may import."""
-PURE_FOR = {"poll_counter.sampling": {"hashlib", "math"}}
+PURE_FOR = {"poll_counter.sampling": {"hashlib", "math"}, "poll_counter.rounds": {"weakref"}}
 """Those that one of its modules alone may import."""
 
 

@@ -361,6 +361,60 @@ def test_latecomer_to_rounds_without_a_poll_reads_nothing() -> None:
     assert players(books, progress) == {1: None, 2: None, 3: None, 4: 6}
 
 
+def test_tally_that_only_grows_leaves_the_books() -> None:
+    """Results tell whether another poll may count a round now: not while a tally grows."""
+    books = counts()
+    assert books.tell("P", (1, 0, 0), final=False, now=0.0)  # the first
+    assert not books.tell("P", (2, 0, 0), final=False, now=1.0)
+    assert books.tell("P", (2, 0), final=False, now=2.0)  # of other options
+    assert books.tell("P", (2, 0), final=True, now=3.0)  # it may be less
+
+
+def test_round_counted_no_more_takes_the_poll_that_is_there() -> None:
+    """A past round whose final results say that nobody voted is looked up anew, as any other."""
+    first = show(P3, *finished(2))
+    books = kept((first, 0.0))
+    tell(books, (30, 20, 0), 1.0)
+    keep(books, first, 1.0)
+    other = show(poll("Q", options=3), *finished(2))
+    keep(books, other, 2.0)
+    books.tell("Q", (7, 6, 5), final=False, now=3.0)
+    keep(books, other, 3.0)
+    assert players(books, other) == {1: 30, 2: 20, 3: 5}
+    tell(books, (30, 0, 0), 4.0, final=True)
+    keep(books, other, 4.0)
+    assert players(books, other) == {1: 30, 2: 6, 3: 5}
+
+
+def test_round_stepped_back_to_is_open_again() -> None:
+    """A counted round that is the present one again is settled by its spread, not by its end."""
+    books = kept((show(P3), 0.0))
+    tell(books, (30, 20, 0), 0.5)
+    keep(books, show(P3, *finished(2)), 1.0)
+    keep(books, show(P3), 2.0)
+    tell(books, (31, 20, 0), 3.0)
+    assert not count(books, show(P3), 1, 3.0).settled
+
+
+def test_round_before_a_counted_one_may_be_counted_later() -> None:
+    """A past round without a poll takes one that comes, though the round after it is counted."""
+    second = poll("B", page=1, options=1)
+    books = kept((show(second, *finished(2)), 0.0))
+    books.tell("B", (20,), final=False, now=0.0)
+    keep(books, show(second, *finished(2)), 1.0)
+    both = show(poll("A", page=0, options=1), second, *finished(2))
+    keep(books, both, 2.0)
+    books.tell("A", (30,), final=False, now=3.0)
+    assert players(books, both) == {1: 30, 2: 20}
+
+
+def test_poll_that_is_back_counts_again() -> None:
+    """The very poll that was gone counts its round when it is there again."""
+    books = kept((show(P3), 0.0), (show(trivia(1)), 1.0), (show(P3, trivia(1)), 2.0))
+    tell(books, (4, 0, 0), 3.0)
+    assert players(books, show(P3, trivia(1))) == {1: 4}
+
+
 def test_no_round_begins_while_not_live() -> None:
     """While not connected to an active event the books end with the last finished trivia."""
     progress, books = show(P3, *finished(1)), counts()

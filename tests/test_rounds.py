@@ -401,6 +401,67 @@ def test_elements_told_are_not_mixed_up_when_memory_is_used_again() -> None:
         assert ids(held.with_snapshot([trivia(n, rev=n)], 1000)) == {f"T{n}"}
 
 
+def welcome(*elements: Element, rev: int = 9, event_rev: int = 1) -> Progress:
+    """What a client of its own holds after its first snapshot."""
+    held = Progress(Recognise())
+    return held.with_welcome(tuple(map(replace, elements)), rev, "active", event_rev)
+
+
+def test_clients_of_a_process_share_what_they_were_told() -> None:
+    """Told equal things in objects of their own, clients hold one progress from the first on."""
+    elements = poll(rev=1, spread_s=3), trivia(1, rev=2)
+    one, other = welcome(*elements), welcome(*elements)
+    assert one is other
+    assert one.event_state == "active"
+    assert one.with_element(trivia(2, rev=10)) is other.with_element(trivia(2, rev=10))
+    assert one.with_state("T1", "closed", 11) is other.with_state("T1", "closed", 11)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        welcome(poll(rev=1, spread_s=True), trivia(1, rev=2)),
+        welcome(poll(rev=1, spread_s=1.0), trivia(1, rev=2)),
+        welcome(trivia(1, rev=2), poll(rev=1, spread_s=1)),
+        welcome(poll(rev=1, spread_s=1), trivia(1, rev=2), rev=8),
+        welcome(poll(rev=1, spread_s=1), trivia(1, rev=2), event_rev=2),
+        welcome(poll(rev=1, spread_s=1)),
+    ],
+    ids=["true is no 1", "1.0 is no 1", "another order", "rev", "event's rev", "elements"],
+)
+def test_clients_told_otherwise_share_nothing(other: Progress) -> None:
+    """Whatever differs, be it that 1 is written as true, keeps clients apart."""
+    one = welcome(poll(rev=1, spread_s=1), trivia(1, rev=2))
+    assert one is not other
+
+
+def test_fields_that_only_look_equal_are_told_apart() -> None:
+    """An element published to one with a field 1, and with true to the other, is not one."""
+    one = welcome()
+    assert one is welcome()
+    spreads = [one.with_element(poll(rev=10, spread_s=value)) for value in (1, True)]
+    assert [spread_of(each.polls[0], None) for each in spreads] == [1.0, None]
+
+
+def test_what_a_crowd_held_is_freed() -> None:
+    """What was told by a snapshot is kept for as long as somebody holds it."""
+    gc.disable()
+    try:
+        before = len(rounds._held)
+        held = [welcome(poll(rev=1)) for _ in range(3)]
+        assert len(rounds._held) == before + 1
+        held.clear()
+        assert len(rounds._held) == before
+    finally:
+        gc.enable()
+
+
+def test_welcome_that_changes_nothing_leads_nowhere() -> None:
+    """A snapshot from a lagging edge that brings nothing new leaves the very same progress."""
+    held = welcome(trivia(1, rev=3))
+    assert held.with_welcome((trivia(1, rev=3),), 5, "active", 1) is held
+
+
 def test_progress_that_nobody_holds_is_freed() -> None:
     """A lone client does not keep the past: what was worked out points forward only."""
 
