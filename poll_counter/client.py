@@ -43,7 +43,9 @@ logger = logging.getLogger("poll_counter")
 
 ID_LENGTH_MAX = 200
 """The longest id that the live channel takes."""
-MAY_TELL_CONCURRENCY = (Welcomed, EventUpdated, ElementPublished, ElementUpdated, ElementRevoked)
+MAY_TELL_CONCURRENCY = frozenset(
+    {Welcomed, EventUpdated, ElementPublished, ElementUpdated, ElementRevoked}
+)
 """The facts that can bring, change or end the field with the connected users."""
 
 
@@ -390,10 +392,10 @@ class PollCounter:
                 async for fact in facts:
                     if isinstance(fact, Welcomed):
                         self._connects += 1
-                    if isinstance(fact, Welcomed | EventUpdated):
+                    if isinstance(fact, (Welcomed, EventUpdated)):  # quicker than a union
                         self._hold_fields(fact)
                     self._tell(fact)
-                    if isinstance(fact, MAY_TELL_CONCURRENCY):
+                    if type(fact) in MAY_TELL_CONCURRENCY:
                         self._read_concurrency()
                     if self._over:
                         return
@@ -429,7 +431,7 @@ class PollCounter:
     def _wake(self) -> None:
         # An event loop may be a clock tick early; the machine's time is not.
         self._timer, before = None, self._machine.state
-        now = max(self._now(), self._machine.deadline or 0.0)
+        now = max(self._now(), self._timer_at)
         self._carry_out(self._machine.wake(now), before)
 
     def _carry_out(self, commands: tuple[Command, ...], before: State) -> None:
@@ -475,14 +477,15 @@ class PollCounter:
         self._skipped[reason] += 1
 
     def _set_timer(self) -> None:
+        """See to it that the machine is woken in time; a timer that is too early does no harm."""
         deadline = self._machine.deadline
+        if deadline is None or self._clock is None or self._over:
+            return
         if self._timer is not None:
-            if self._timer_at == deadline:
+            if self._timer_at <= deadline:
                 return
             self._timer.cancel()
-            self._timer = None
-        if deadline is not None and self._clock is not None and not self._over:
-            self._timer, self._timer_at = self._clock.call_at(deadline, self._wake), deadline
+        self._timer, self._timer_at = self._clock.call_at(deadline, self._wake), deadline
 
     async def _send(self) -> None:
         """Write votes down and hand them over, in the order the machine asked for."""

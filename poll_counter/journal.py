@@ -158,6 +158,12 @@ def _last(held: Mapping[_Key, _Value], most: int) -> Mapping[_Key, _Value]:
     return held if len(held) <= most else dict(list(held.items())[-most:])
 
 
+def _forget(held: dict[Any, Any], most: int) -> None:
+    """Forget the oldest of very many."""
+    while len(held) > most:
+        del held[next(iter(held))]
+
+
 class MemoryJournal:
     """Remembers for as long as it lives; a restarted process is a new player.
 
@@ -175,15 +181,22 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self.player_id: str = _new_id()
-        self._events: _Events = {}
+        self._events: dict[str, tuple[dict[tuple[str, int], bool], dict[str, float]]] = {}
 
     def recall(self, event_id: str) -> tuple[Entry, ...]:
         """What was remembered of an event: votes, and sample rates of polls."""
-        return self._events.get(event_id, _NEVER_HEARD_OF).recall()
+        return _Event(*self._events.get(event_id, ())).recall()
 
     def remember(self, event_id: str, entry: Entry) -> None:
-        """Keep how far a vote is, or a poll's sample rate."""
-        self._events = _with_entry(self._events, event_id, entry)
+        """Keep how far a vote is, or a poll's sample rate; as much as a file would hold."""
+        votes, rates = self._events[event_id] = self._events.pop(event_id, ({}, {}))
+        if isinstance(entry, RememberRate):
+            rates[entry.poll_id] = entry.sample_rate
+        else:
+            votes[entry.poll_id, entry.option] = entry.answered
+        _forget(votes, ENTRIES_MAX)
+        _forget(rates, ENTRIES_MAX)
+        _forget(self._events, EVENTS_MAX)
 
 
 class Memory(Enum):

@@ -10,11 +10,13 @@ import ipaddress
 import logging
 import random
 import ssl as ssl_module
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.connection import broadcast
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidStatus,
@@ -23,6 +25,7 @@ from websockets.exceptions import (
     WebSocketException,
 )
 from websockets.http11 import Response
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -124,6 +127,14 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback  # Python 3.13 looks into a mapped one by itself
+
+
+class _WrongPeerError(Exception):
+    """Who was reached is not what was meant: `reason`, in a word, and what it is told."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class _Connect(connect):
@@ -259,11 +270,21 @@ class WebSocketTransport:
         attempt = 0
         while True:
             try:
-                async with aclosing(self._one_connection(event_id, player_id)) as facts:
-                    async for fact in facts:
-                        if isinstance(fact, Welcomed):
-                            attempt = 0
-                        yield fact
+                async with self._connected(event_id, player_id) as connection:
+                    welcome_by = asyncio.get_running_loop().time() + self._welcome_timeout_s
+                    welcomed = False
+                    while True:
+                        if welcomed:
+                            frame = await connection.recv()
+                        else:
+                            async with asyncio.timeout_at(welcome_by):
+                                frame = await connection.recv()
+                        for fact in self._read(frame, event_id):
+                            if isinstance(fact, Welcomed):
+                                welcomed, attempt = True, 0
+                            yield fact
+            except _WrongPeerError as error:
+                yield FrameSkipped(error.reason)
             except Exception as error:  # noqa: BLE001 - whatever breaks a connection, the next may work
                 self._log_loss(error)
                 if _is_too_long(error):
@@ -282,14 +303,18 @@ class WebSocketTransport:
 
     async def send(self, vote: CastVote) -> None:
         """Send an answer; raises ConnectionError when there is no connection."""
-        if self._connection is None:
+        connection = self._connection
+        if connection is None or connection.state is not State.OPEN:
             raise ConnectionError("not connected")
         self._answers += 1
         wire = _wire()
         answer = wire.Answer(id=str(self._answers), element=vote.poll_id, options=[vote.option])
-        await self._connection.send(wire.encode(answer))
+        # At once, and without waiting for room: one short frame a round needs none.
+        broadcast([connection], wire.encode(answer))
 
-    async def _one_connection(self, event_id: str, player_id: str) -> AsyncGenerator[Fact, None]:
+    @asynccontextmanager
+    async def _connected(self, event_id: str, player_id: str) -> AsyncGenerator[ClientConnection]:
+        """A connection on which hello is said; closed with the block."""
         wire, address = _wire(), self._address
         tls: dict[str, Any] = {"ssl": self._ssl} if self._ssl and address.secure else {}
         connection = await _Connect(
@@ -309,18 +334,18 @@ class WebSocketTransport:
         )
         try:
             if connection.subprotocol != wire.SUBPROTOCOL:
-                await connection.close(WRONG_PEER, "speak " + wire.SUBPROTOCOL)
-                yield FrameSkipped("wrong_subprotocol")
-                return
+                speak = "speak " + wire.SUBPROTOCOL
+                raise _WrongPeerError("wrong_subprotocol", speak)  # noqa: TRY301 - caught by all
             # Asked for now, so that a platform that is down does not load the app's backend.
             token = None if self._token is None else await self._token.get(event_id, player_id)
             hello = wire.Hello(event=event_id, user=player_id, token=token)
             with suppress(ConnectionClosed):  # what the server said before is read all the same
                 await connection.send(wire.encode(hello))
             self._connection = connection
-            async with aclosing(self._told(connection, event_id)) as facts:
-                async for fact in facts:
-                    yield fact
+            yield connection
+        except _WrongPeerError as error:
+            await connection.close(WRONG_PEER, str(error))
+            raise
         finally:
             self._connection = None
             try:
@@ -328,31 +353,18 @@ class WebSocketTransport:
             finally:  # also when cancelled while the server takes its time to say goodbye
                 connection.transport.abort()
 
-    async def _told(
-        self, connection: ClientConnection, event_id: str
-    ) -> AsyncGenerator[Fact, None]:
-        """Read what the server tells; the welcome has to come in time."""
+    def _read(self, frame: str | bytes, event_id: str) -> Iterator[Fact]:
+        """Read what the server tells: facts, and what is for the transport alone."""
         wire = _wire()
-        welcome_by: float | None = asyncio.get_running_loop().time() + self._welcome_timeout_s
-        while True:
-            if welcome_by is None:
-                frame = await connection.recv()
+        for told in wire.decode_server(frame):
+            if isinstance(told, wire.RetryAfter):
+                self._retry_after_s = min(told.seconds, RETRY_AFTER_S_MAX)
+            elif isinstance(told, wire.Error):
+                self._log_error(told.code, told.message)
+            elif isinstance(told, Welcomed) and told.event_id != event_id:
+                raise _WrongPeerError("wrong_event", "welcome for another event")
             else:
-                async with asyncio.timeout_at(welcome_by):
-                    frame = await connection.recv()
-            for told in wire.decode_server(frame):
-                if isinstance(told, wire.RetryAfter):
-                    self._retry_after_s = min(told.seconds, RETRY_AFTER_S_MAX)
-                elif isinstance(told, wire.Error):
-                    self._log_error(told.code, told.message)
-                elif isinstance(told, Welcomed) and told.event_id != event_id:
-                    await connection.close(WRONG_PEER, "welcome for another event")
-                    yield FrameSkipped("wrong_event")
-                    return
-                else:
-                    if isinstance(told, Welcomed):
-                        welcome_by = None
-                    yield told
+                yield told
 
     def _log_loss(self, error: Exception) -> None:
         """Log why there is no connection: networks fail, anything else may have to be mended."""
@@ -398,6 +410,7 @@ def _retry_after(response: Response) -> float:
     return 0.0
 
 
+@cache
 def _wire() -> ModuleType:
     """The wire models: imported with the first connection, for they take as long as the rest."""
     from . import wire  # noqa: PLC0415 - keeps `import poll_counter` quick

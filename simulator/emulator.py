@@ -432,7 +432,8 @@ class Emulator:
             elif event.state == "active":
                 due.append(event.ends_by_itself_at)
                 for element in event.elements.values():
-                    due += (element.closes_at, event.publishes_at(element))
+                    if element.closes_at is not None or element.settings.offset_s is not None:
+                        due += (element.closes_at, event.publishes_at(element))
         return min((at for at in due if at is not None), default=None)
 
     @property

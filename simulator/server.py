@@ -17,7 +17,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 
-from poll_counter.facts import AnswerRefused
+from poll_counter.facts import AnswerRefused, Fact
 from poll_counter.wire import (
     SUBPROTOCOL,
     Answer,
@@ -92,6 +92,7 @@ class LiveServer:
         self._tokens = tokens
         self._members: dict[str, dict[int, ServerConnection]] = {}  # event id -> connections
         self._numbers = itertools.count()
+        self._encoded: tuple[Fact | None, str] = None, ""  # what was told to somebody last
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._server: Server | None = None
@@ -158,7 +159,9 @@ class LiveServer:
             if number is None:
                 self._send(members.values(), encode_fact(fact))
             elif number in members:
-                self._send([members[number]], encode_fact(fact))
+                if fact is not self._encoded[0]:  # all who vote alike are told alike
+                    self._encoded = fact, encode_fact(fact)
+                self._send([members[number]], self._encoded[1])
         self._set_timer()
 
     def _accept(self, *arguments: Any, **options: Any) -> Turnstile:

@@ -1321,8 +1321,9 @@ async def test_leaving_stops_the_clock(platform: FakePlatform) -> None:
     assert transport.sent == []
 
 
-async def test_timers(platform: FakePlatform) -> None:
-    """The clock is asked once per deadline; a counter that was left asks for nothing more."""
+async def test_timers(platform: FakePlatform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is asked where it would call too late; a counter that was left asks no more."""
+    monkeypatch.setattr(random, "random", iter((0.5, 0.75, 0.25, 0.5)).__next__)
 
     class Noting(FakeClock):
         asked = 0
@@ -1341,12 +1342,29 @@ async def test_timers(platform: FakePlatform) -> None:
         assert clock.asked == 1
         await platform.tell(FrameSkipped("malformed"))
         assert clock.asked == 1  # the deadline is the same
-        counter.active = False
-        counter.active = True
-        assert clock.asked == 2
+        for asked in (1, 2):  # one drawn later, then one drawn earlier
+            counter.active = False
+            counter.active = True
+            assert clock.asked == asked
         counter.active = False
     counter.active = True
     assert clock.asked == 2
+
+
+async def test_timer_that_is_too_early_does_no_harm(
+    platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vote that is due later than its timer was set for is cast when it is due, not before."""
+    monkeypatch.setattr(random, "random", iter((0.25, 0.75, 0.0)).__next__)
+    transport = platform.transport()
+    async with platform.counter(transport=transport) as counter:
+        await platform.start()
+        counter.active = False
+        counter.active = True
+        await platform.clock.advance(0.7 * SPREAD_S)
+        assert transport.sent == []
+        await platform.clock.advance(0.1 * SPREAD_S)
+        assert transport.sent == [VOTE]
 
 
 async def test_exception_in_the_body(platform: FakePlatform) -> None:

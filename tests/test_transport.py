@@ -17,6 +17,7 @@ from typing import Final
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.protocol import State
 from websockets.protocol import State as ConnectionState
 
 from poll_counter.commands import CastVote
@@ -126,6 +127,19 @@ async def test_offline_votes_are_refused() -> None:
             assert await listener.next() == WELCOMED
             peer.transport.abort()
             assert await listener.next() == Disconnected()
+            with pytest.raises(ConnectionError, match="not connected"):
+                await transport.send(CastVote("P", 0))
+
+
+async def test_votes_on_a_connection_that_is_closing_are_refused() -> None:
+    """`send` does not pretend: nothing can be sent once the connection is being closed."""
+    async with ScriptedServer() as server:
+        transport = quick(server.url)
+        async with Listener(transport) as listener:
+            await server.welcome()
+            assert await listener.next() == WELCOMED
+            assert transport._connection is not None
+            transport._connection.protocol.state = State.CLOSING
             with pytest.raises(ConnectionError, match="not connected"):
                 await transport.send(CastVote("P", 0))
 
