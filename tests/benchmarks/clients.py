@@ -28,7 +28,7 @@ from poll_counter.wire import SUBPROTOCOL
 from simulator.server import LiveServer
 
 from .figures import Figure
-from .rounds.script import EVENT, ROUNDS, answer, started
+from .rounds.script import EVENT, ROUNDS, answer, open_poll, started
 
 __all__ = ["measure"]
 
@@ -124,6 +124,7 @@ async def _be(kind: str, url: str, clients: int) -> None:
 async def _show(kind: str, clients: int) -> tuple[float, float]:
     """Run a show for clients of a kind; gives KiB and microseconds per client."""
     emulator, show = started()
+    open_poll(emulator, show)
     (poll,) = show.polls
     async with LiveServer(emulator) as server:
         arguments = ("-m", "tests.benchmarks.clients", kind, server.url, str(clients))

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from poll_counter.wire import encode_fact
-from tests.benchmarks.rounds.script import ROUNDS, started
+from tests.benchmarks.rounds.script import ROUNDS, open_poll, started
 
 __all__ = ["Bytes", "Cost", "Plan", "little_by_little", "pushes"]
 
@@ -71,7 +71,7 @@ async def little_by_little(actions: Sequence[Callable[[], Awaitable[Any]]], over
 def pushes(rounds: int) -> list[str]:
     """The show's own frames: what everybody is told as each trivia is published and closed."""
     emulator, show = started()
-
+    open_poll(emulator, show)
     told = [
         each
         for trivia in show.trivia[:rounds]

@@ -47,7 +47,6 @@ class Ours:
         await self._stack.enter_async_context(self._server)
         ready = asyncio.Semaphore(CONNECTING)
         await asyncio.gather(*(self._connect(ready) for _ in range(self._clients)))
-        await self._all.wait()  # round 1 is voted for at once
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -55,7 +54,11 @@ class Ours:
         await self._stack.aclose()
 
     async def prepare(self, number: int) -> None:
-        """Publish the trivia of a round, and wait until all know it."""
+        """Publish the trivia of a round, and wait until all know it; before the first, the poll."""
+        if number == 1:
+            self._server.act(self._emulator.publish, self._show.polls[0])
+            self._tally()  # of the poll itself
+            await self._all.wait()  # round 1 is voted for at once
         self._playing = 0
         self._open.clear()
         self._server.act(self._emulator.publish, self._show.trivia[number - 1])

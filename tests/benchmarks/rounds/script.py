@@ -9,7 +9,17 @@ from simulator.emulator import Emulator
 from simulator.scenario import Scenario
 from simulator.show import Show, prepare
 
-__all__ = ["ROUNDS", "SCENARIO", "Peer", "Round", "Script", "accepted", "answer"]
+__all__ = [
+    "ROUNDS",
+    "SCENARIO",
+    "Peer",
+    "Round",
+    "Script",
+    "accepted",
+    "answer",
+    "open_poll",
+    "started",
+]
 
 ROUNDS = 10
 SCENARIO = Scenario(rounds=ROUNDS, spread=0.0)
@@ -56,7 +66,7 @@ class Script(NamedTuple):
     poll: str
     """The hidden poll's id."""
     welcome: str
-    """To each: the show before its first trivia."""
+    """To each: the show before its hidden poll, so that nobody votes while others connect."""
     rounds: tuple[Round, ...]
 
     @classmethod
@@ -65,6 +75,7 @@ class Script(NamedTuple):
         emulator, show = started()
         emulator.connect(0, EVENT, "a" * 32, 0.0)
         welcome = encode_fact(emulator.snapshot(EVENT, 1234567890.123456))
+        open_poll(emulator, show)
         poll, rounds = show.polls[0], []
         for option, trivia in enumerate(show.trivia):
             emulator.publish(trivia, 0.0)
@@ -78,13 +89,17 @@ class Script(NamedTuple):
 
 
 def started() -> tuple[Emulator, Show]:
-    """Make a platform with the show on, before its first trivia; it tells no tally by itself."""
+    """Make a platform with the show on, before its hidden poll; it tells no tally by itself."""
     emulator = Emulator(results_interval_s=NEVER_S)
     show = prepare(emulator, SCENARIO, EVENT)
     emulator.start(EVENT, 0.0)
+    return emulator, show
+
+
+def open_poll(emulator: Emulator, show: Show) -> None:
+    """Publish the hidden poll, before there is anybody to be told."""
     emulator.publish(show.polls[0], 0.0)
     emulator.wake(emulator.deadline or 0.0)
-    return emulator, show
 
 
 def answer(number: int, poll: str, option: int) -> dict[str, Any]:
