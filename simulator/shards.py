@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 from poll_counter import PollCounterError
 
-from .loops import allow_descriptors, run
+from .loops import allow_descriptors, at_rest, run
 from .scenario import Scenario
 from .statement import Statement
 from .swarm import Crowd, Slice, Swarm, TransportFactory, make_transport
@@ -325,7 +325,9 @@ class Worker:
 
     async def _tell_arrival(self) -> None:
         await self._swarm.arrived.wait()
-        self._tell("arrived")
+        with at_rest():
+            self._tell("arrived")
+            await self._end.wait()
 
     async def _glance(self) -> None:
         swarm = self._swarm

@@ -20,7 +20,7 @@ from .checks.judge import judge
 from .choices import Choices
 from .emulator import Entry
 from .host import make_show, requests_per_s, run_show
-from .loops import allow_descriptors, running
+from .loops import allow_descriptors, at_rest, running
 from .platform import Platform
 from .report import Report, by_round, live_table, peak_rss_mb
 from .scenario import Scenario
@@ -134,6 +134,8 @@ async def play(
             live = asyncio.create_task(show_progress(crowd, votes, show_live))
             stack.push_async_callback(end_task, live)
         await arrival(crowd, coming)
+        if processes > 1:  # then this one holds the connections of all, and nothing else
+            stack.enter_context(at_rest())
         if disturb is not None:
             stack.push_async_callback(end_task, asyncio.create_task(disturb(platform)))
         showing = asyncio.create_task(run_show(api, show, scenario, keep_time=crowd.keep_time))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import sys
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from poll_counter import MisuseError
-from simulator.loops import OTHERS, allow_descriptors, run, running
+from simulator.loops import OTHERS, allow_descriptors, at_rest, run, running
 
 
 async def name() -> str:
@@ -51,3 +52,13 @@ def test_descriptors_are_taken_as_they_are_needed(monkeypatch: pytest.MonkeyPatc
     limits[0] = resource.RLIM_INFINITY
     allow_descriptors(30_000)
     assert limits[0] == resource.RLIM_INFINITY
+
+
+def test_the_collector_leaves_a_crowd_at_rest_alone() -> None:
+    """What was there before is not looked at, until the block has ended."""
+    there = [[n] for n in range(1000)]
+    with at_rest():
+        looked_at = {id(each) for each in gc.get_objects()}
+        assert not any(id(each) in looked_at for each in there)
+        assert gc.get_freeze_count() > len(there)
+    assert gc.get_freeze_count() == 0
