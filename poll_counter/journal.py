@@ -185,11 +185,13 @@ class MemoryJournal:
 
     def recall(self, event_id: str) -> tuple[Entry, ...]:
         """What was remembered of an event: votes, and sample rates of polls."""
-        return _Event(*self._events.get(event_id, ())).recall()
+        votes, rates = self._events.get(event_id, ({}, {}))
+        return _Event(votes, rates).recall()
 
     def remember(self, event_id: str, entry: Entry) -> None:
         """Keep how far a vote is, or a poll's sample rate; as much as a file would hold."""
-        votes, rates = self._events[event_id] = self._events.pop(event_id, ({}, {}))
+        votes, rates = self._events.pop(event_id, ({}, {}))
+        self._events[event_id] = votes, rates
         if isinstance(entry, RememberRate):
             rates[entry.poll_id] = entry.sample_rate
         else:
