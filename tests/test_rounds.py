@@ -443,6 +443,15 @@ def test_fields_that_only_look_equal_are_told_apart() -> None:
     assert [spread_of(each.polls[0], None) for each in spreads] == [1.0, None]
 
 
+def test_crowd_that_comes_back_leaves_nothing_of_its_own() -> None:
+    """What thousands are told in objects of their own is kept once."""
+    held = welcome(trivia(1, rev=3))
+    for _ in range(3):
+        held.with_element(trivia(2, rev=10))
+        held.with_welcome((trivia(1, "closed", rev=10),), 10, "active", 1)
+    assert len(held._told) == 4  # by value, and by which object it was
+
+
 def test_what_a_crowd_held_is_freed() -> None:
     """What was told by a snapshot is kept for as long as somebody holds it."""
     gc.disable()
