@@ -195,14 +195,14 @@ class Progress:
         event_rev: int | None,
     ) -> Progress:
         """A snapshot of elements and event was told; clients of a process then share one."""
-        elements, event = tuple(elements), (event_state, event_rev)
-        at = id(elements), rev, event
+        elements = tuple(elements)
+        at = id(elements), rev, event_state, event_rev
         known = self.memo.get(at)
         if known is None:
-            key = tuple(map(_exactly, elements)), rev, event
+            key = tuple(map(_exactly, elements)), rev, event_state, event_rev
             known = self.memo.get(key)
             if known is None:
-                after = self._with_snapshot(elements, rev)._with_event(*event)
+                after = self._with_snapshot(elements, rev).with_event(event_state, event_rev)
                 known = after if after is self else _held.setdefault(_identity(after), after)
                 self._then(key, known)
                 self._then(at, known, elements)
