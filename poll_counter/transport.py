@@ -188,8 +188,9 @@ class WebSocketTransport:
 
     Args:
         url: `wss://...`; plain `ws://` reaches loopback only, unless `allow_plain`. A sequence
-            of them names servers of one platform that are equal: the first is drawn, and after
-            every lost or failed connection the next one has its turn.
+            of them names servers of one platform that are equal: their order is drawn, and after
+            every lost or failed connection the next one has its turn. So a crowd begins at all of
+            them, and the clients of one that dies go to all the others.
         ssl: a TLS context, for an own certificate authority; verified defaults else.
         allow_plain: allow `ws://` to other hosts: anybody on the way can read and vote.
         token: where the platform asks who the player is, the token that the app's backend made,
@@ -239,9 +240,8 @@ class WebSocketTransport:
             raise MisuseError("there is no address to connect to; pass one, or several")
         if ssl is not None and not any(address.secure for address in self._addresses):
             raise MisuseError("ws:// is not encrypted, so ssl= has no use; make it wss://")
+        random.shuffle(self._addresses)
         self._turn = 0
-        if len(self._addresses) > 1:  # a crowd begins at all of them
-            self._turn = random.randrange(len(self._addresses))  # noqa: S311 - hides nothing
         self._ssl = ssl
         self._allow_plain = allow_plain
         self._token = None if token is None else TokenSource(token, welcome_timeout_s)

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 from collections import Counter
 from contextlib import aclosing
+from itertools import permutations
 from pathlib import Path
 from typing import Final
 
@@ -678,6 +679,24 @@ def test_several_addresses_are_equal() -> None:
     assert min(begun.values()) > 60  # of 100: six standard deviations are 49
 
 
+async def test_who_loses_a_server_goes_to_any_other() -> None:
+    """The clients of one that dies are shared by all that are left, whichever it was."""
+    nobody = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+    urls = [f"ws://127.0.0.1:{each.getsockname()[1]}" for each in nobody]
+    for each in nobody:
+        each.close()
+    went = Counter[tuple[str, str]]()
+    for _ in range(300):
+        transport, tried = quick(urls), list[str]()
+        async with aclosing(transport.facts("demo", "me")) as facts:
+            for _ in range(2):
+                assert await anext(facts) == Disconnected()
+                tried.append(transport.url)
+        went[tried[0], tried[1]] += 1
+    assert sorted(went) == sorted(permutations(urls, 2))
+    assert min(went.values()) > 11  # of 50: six standard deviations are 38.7
+
+
 async def test_the_next_address_has_its_turn(caplog: pytest.LogCaptureFixture) -> None:
     """After a failure to connect, and after a loss, the next server is tried; delays as ever."""
     caplog.set_level(logging.DEBUG, "poll_counter")
@@ -686,7 +705,7 @@ async def test_the_next_address_has_its_turn(caplog: pytest.LogCaptureFixture) -
     nobody.close()
     async with ScriptedServer() as one, ScriptedServer() as two:
         transport = quick([one.url, closed, two.url])
-        transport._turn = 0  # whichever is drawn
+        transport._addresses.sort(key=lambda each: [one.url, closed, two.url].index(each.url))
         async with Listener(transport) as listener:
             for server in (one, two, one, two):
                 peer = await server.welcome()
