@@ -36,6 +36,13 @@ async def test_nodes_die_and_redis_is_restarted(tmp_path: Path) -> None:
     assert shown.report.ok, shown.report.violations
     # Who is quick also votes for a round 5, before the event is stopped.
     assert 160 <= sum(shown.votes_by_node.values()) <= 200
+    told = shown.figures
+    assert told.quiet_ms is not None
+    assert told.disturbed_ms is not None
+    assert told.outage_s is not None
+    assert told.resumed_s is not None
+    assert told.outage_s > 0.0
+    assert told.resumed_s > 0.0
 
 
 async def test_serve_as_a_node(redis: RedisServer, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import shlex
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -18,27 +19,45 @@ from .hosts import hosts
 from .redis_server import RedisServer
 from .show import Disturbed, Place, run_nodes
 
+ROUND_S = 20.0
+"""Of the whole show. A node dies at about a seventh of a round, with most of the clients: those of
+the one that died before it went to it. Who is to be counted has to be back, for as long as the
+spread and a tenth of the round, before the round is over. So up to 2,500 clients come back in half
+a round, on two cores that also play the show."""
+SPREAD = 0.25
+"""The share of a round over which its votes are spread: a node dies while they come."""
+PROCESSES = 2
+"""The host shares no event loop with the crowd: else it is late when they are busy."""
+
 
 def main() -> int:
     """Run the show; the exit code is 0 only if every check holds."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.nodes", description=__doc__)
     parser.add_argument("--players", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--round-time", type=float, default=10.0)
+    parser.add_argument("--round-time", type=float, default=ROUND_S, metavar="SECONDS")
+    parser.add_argument(
+        "--spread", type=float, metavar="SECONDS", help="of votes; a quarter of a round unless told"
+    )
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--kill-every", type=int, default=2, help="0: no node is killed")
     parser.add_argument("--redis-round", type=int, default=5, help="0: Redis stays up")
-    parser.add_argument("--processes", type=int, default=1, help="of the crowd")
-    parser.add_argument("--results-interval", type=float, default=0.25, metavar="SECONDS")
+    parser.add_argument("--processes", type=int, default=PROCESSES, help="of the crowd")
     parser.add_argument("--hosts", action="store_true", help="each node on a host of its own")
     parser.add_argument("--quick", action="store_true", help="300 players, 4 rounds of 4 s")
     options = parser.parse_args()
     logging.getLogger("poll_counter").setLevel(logging.ERROR)
     console = Console(highlight=False)
-    shape = {"players": options.players, "rounds": options.rounds, "round_time": options.round_time}
-    redis_round = options.redis_round
+    scenario = Disturbed(
+        players=options.players,
+        rounds=options.rounds,
+        round_time=options.round_time,
+        spread=SPREAD * options.round_time if options.spread is None else options.spread,
+    )
+    redis_round, processes = options.redis_round, options.processes
     if options.quick:
-        shape, redis_round = {"players": 300, "rounds": 4, "round_time": 4.0}, 3
+        scenario = Disturbed(players=300, rounds=4, round_time=4.0)
+        redis_round, processes = 3, 1
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="poll-counter-nodes-"))
         places, redis = [Place()] * options.nodes, RedisServer()
@@ -49,18 +68,19 @@ def main() -> int:
             console.print(f"hosts are {kind}: {', '.join(place.host for place in places)}")
         shown = asyncio.run(
             run_nodes(
-                Disturbed(**shape),
+                scenario,
                 Path(folder),
                 places=places,
                 redis=redis,
                 kill_every=options.kill_every,
                 redis_round=redis_round or None,
-                processes=options.processes,
-                results_interval_s=options.results_interval,
+                processes=processes,
                 say=console.print,
             )
         )
-    print_report(shown.report, console)
+    print_report(shown.report, console, shlex.join([*parser.prog.split(), *sys.argv[1:]]))
+    for line in shown.figures.lines:
+        console.print(line, soft_wrap=True)
     for name, votes in shown.votes_by_node.items():
         console.print(f"{name} had {votes:,} votes counted")
     console.print(f"{'exact' if shown.is_exact else 'NOT exact'} in every round")

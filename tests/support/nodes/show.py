@@ -19,13 +19,22 @@ from simulator.host import make_show, run_show
 from simulator.loops import running
 from simulator.nodes.book import audit
 from simulator.nodes.node import KEY
-from simulator.report import Report
+from simulator.report import Report, by_round
 from simulator.scenario import Scenario
 from simulator.shards import gathered
-from simulator.sockets import FAREWELL_S, Played, _evidence, arrival, conclude, end_task
+from simulator.sockets import (
+    FAREWELL_S,
+    Played,
+    _evidence,
+    arrival,
+    choices_for,
+    conclude,
+    end_task,
+)
 from simulator.swarm import Crowd
 
 from .evidence import NodeLog, merged
+from .figures import Figures, Outage, figures
 from .process import NodeProcess
 from .redis_server import RedisServer
 
@@ -55,6 +64,7 @@ class Shown:
     killed: Sequence[str]
     """The nodes killed, in order."""
     votes_by_node: dict[str, int]
+    figures: Figures
 
     @property
     def is_exact(self) -> bool:
@@ -166,7 +176,6 @@ async def run_nodes(
     redis_round: int | None = None,
     redis: RedisServer | None = None,
     processes: int = 1,
-    results_interval_s: float = 0.25,
     say: Callable[[str], object] = lambda _text: None,
 ) -> Shown:
     """Run a show over nodes, and judge it.
@@ -179,7 +188,6 @@ async def run_nodes(
         redis_round: Redis is killed and started again in this round.
         redis: Redis, not started yet; on loopback unless told.
         processes: over how many the crowd is spread.
-        results_interval_s: how often results are told, at most.
         say: takes what happens, for people.
     """
     scenario, loop = scenario.on_sockets(), asyncio.get_running_loop()
@@ -188,7 +196,8 @@ async def run_nodes(
         redis = redis or RedisServer()
         stack.enter_context(redis)
         choices = folder / "choices.toml"
-        choices.write_text(f"results_interval_s = {results_interval_s}\n")
+        interval_s = choices_for(scenario).results_interval_s
+        choices.write_text(f"results_interval_s = {interval_s}\n")
         nodes = _Nodes(redis, places, folder)
         stack.push_async_callback(nodes.aclose)
         await nodes.start()
@@ -200,7 +209,7 @@ async def run_nodes(
         coming = asyncio.create_task(crowd.run())
         stack.push_async_callback(end_task, coming)
         await arrival(crowd, coming)
-        say(f"{crowd.connected} are in")
+        say("the crowd is in")
         clock = _Clock(crowd)
         disturbing = asyncio.create_task(
             _disturb(nodes, redis, clock, kill_every=kill_every, redis_round=redis_round, say=say)
@@ -210,7 +219,7 @@ async def run_nodes(
         await asyncio.wait([coming], timeout=FAREWELL_S)
         await end_task(coming)
         statement = await crowd.make_statement()
-        await disturbing
+        outage = await disturbing
         for node in nodes.lives:
             code = await node.stop()
             assert node.died_at is not None or code == 0, node.errors
@@ -230,7 +239,14 @@ async def run_nodes(
     if kill_every:
         loud |= {*range(kill_every, scenario.rounds + 1, kill_every)}
     quiet = [row for row in report.rows if row.round not in loud]
-    return Shown(report, quiet, nodes.killed, votes_by_node)
+    found = figures(
+        log,
+        by_round(scenario, evidence.pages, report.findings),
+        [*statement.observations.values()],
+        quiet=[row.round for row in quiet],
+        outage=outage,
+    )
+    return Shown(report, quiet, nodes.killed, votes_by_node, found)
 
 
 async def _disturb(
@@ -241,9 +257,9 @@ async def _disturb(
     kill_every: int,
     redis_round: int | None,
     say: Callable[[str], object],
-) -> None:
-    """Kill nodes in turn, and Redis once."""
-    scenario = clock.crowd.scenario
+) -> Outage | None:
+    """Kill nodes in turn, and Redis once; returns when that was gone."""
+    scenario, outage = clock.crowd.scenario, None
     victims = itertools.cycle([*range(1, len(nodes.now_at)), 0])
     nodes.victim = next(victims)
     for number in range(1, scenario.rounds + 1):
@@ -259,7 +275,10 @@ async def _disturb(
             say(f"round {number}: {nodes.now_at[place].name} is up instead")
         if number == redis_round:
             await clock.until(begin + RESTART_AT * scenario.waiting_s)
+            began = asyncio.get_running_loop().time()
             redis.kill()
             say(f"round {number}: Redis is killed")
             await asyncio.to_thread(redis.start)
+            outage = Outage(began, asyncio.get_running_loop().time())
             say(f"round {number}: Redis is up again")
+    return outage
