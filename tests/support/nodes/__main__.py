@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
 import shlex
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from simulator.loops import run
 from simulator.report import print_report
 
 from .hosts import hosts
@@ -66,7 +66,7 @@ def main() -> int:
             places, redis = made.places, RedisServer(host=made.redis)
             kind = "network namespaces" if made.are_namespaces else "loopback addresses"
             console.print(f"hosts are {kind}: {', '.join(place.host for place in places)}")
-        shown = asyncio.run(
+        shown = run(
             run_nodes(
                 scenario,
                 Path(folder),
