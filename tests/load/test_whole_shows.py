@@ -42,7 +42,8 @@ async def test_a_crowd_in_two_parts_is_counted_exactly() -> None:
     assert "OK: every round is counted right" in outcome.verdict.text
     assert "<!doctype html>" in outcome.verdict.page.lower()
     assert len(outcome.times("connect")) == 21
-    assert len(outcome.times("vote accepted")) == len(outcome.times("count fresh")) == 63
+    # Between the close of the last trivia and the end, some vote for a round that never comes.
+    assert 63 <= len(outcome.times("count fresh")) <= len(outcome.times("vote accepted")) < 84
     assert {sample.name for sample in outcome.samples} == {
         "connect",
         "vote accepted",
