@@ -100,7 +100,7 @@ class Element:
     reveal_results_mode: str | None = None
     """When users may see results; a hidden poll needs `vote`. None where not told."""
 
-    def as_of(self, state: ElementState, rev: int | None) -> Element:
+    def in_state(self, state: ElementState, rev: int | None) -> Element:
         """The element after a change of its state; `dataclasses.replace` takes twice as long."""
         return Element(
             self.id, self.content_type, state, self.published_at, self.type, rev, self.options,

@@ -239,7 +239,7 @@ class Progress:
             return self
         held = self.elements.get(element_id)
         if held is not None:
-            return self._changed(element_id, held.as_of(state, rev), rev)
+            return self._changed(element_id, held.in_state(state, rev), rev)
         if rev is None or rev <= self.early.get(element_id, ("", -1))[1]:
             return self
         early = {**self.early, element_id: (state, rev)}
@@ -251,7 +251,7 @@ class Progress:
         """An element just published, in the state that overtook its publication, if one did."""
         state, rev = self.early.get(element.id, (element.state, -1))
         late = element.rev is not None and element.rev < rev
-        return element.as_of(state, rev) if late else element
+        return element.in_state(state, rev) if late else element
 
     def _without(self, element_id: str, rev: int | None) -> Progress:
         if self.is_old(element_id, rev):
