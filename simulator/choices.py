@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from .limits import Limits
 from .player_tokens import KEY_BYTES_MIN, PlayerTokens
-from .records import VOTES_PER_OPTION_MAX, RevealMode
+from .records import RESULTS_INTERVAL_S, VOTES_PER_OPTION_MAX, RevealMode
 
 __all__ = ["Choices"]
 
@@ -82,7 +82,7 @@ class Choices(BaseModel):
 
     # Numbers
 
-    results_interval_s: Annotated[float, Field(ge=0.0)] = 0.25
+    results_interval_s: Annotated[float, Field(ge=0.0)] = RESULTS_INTERVAL_S
     """Results of one event are told to clients no more often than this, in seconds."""
     peak_sample_s: Seconds = 5.0
     """How often concurrency is sampled for its peak (documented, contract section 6.6)."""

@@ -34,6 +34,7 @@ from poll_counter.facts import (
 
 from .audience import Audience
 from .records import (
+    RESULTS_INTERVAL_S,
     VOTES_PER_OPTION_MAX,
     Connection,
     ElementRecord,
@@ -110,7 +111,7 @@ class Emulator:
     def __init__(
         self,
         *,
-        results_interval_s: float | None = 0.25,
+        results_interval_s: float | None = RESULTS_INTERVAL_S,
         log: EntryLog | None = None,
         is_node: bool = False,
     ) -> None:

@@ -15,6 +15,7 @@ from poll_counter.facts import AnswerAccepted, RefusalReason, ResultsTold
 from .audience import Audience
 
 __all__ = [
+    "RESULTS_INTERVAL_S",
     "VOTES_PER_OPTION_MAX",
     "Connection",
     "ElementRecord",
@@ -29,6 +30,9 @@ Connection: TypeAlias = int
 RevealMode: TypeAlias = Literal["vote", "close", "event_end", "never", "manual"]
 """When users may see results (contract section 7.1)."""
 
+RESULTS_INTERVAL_S = 0.5
+"""Results of an event are told at most twice a second: as often as people read a number, and half
+of what a whole audience is sent at four times."""
 VOTES_PER_OPTION_MAX = 255
 """The most votes per user and option: a user's ballot holds a byte per option."""
 

@@ -48,7 +48,7 @@ SLACK_S = 1.0
 """What a message may take on loopback when the machine is busy."""
 ARRIVAL_TIMEOUT_S = 60.0
 """A crowd that is not in after this, beyond its arrival time, ends the run."""
-RESULTS_PER_S = 20_000
+RESULTS_PER_S = 10_000
 """How many clients are told results in a second, at most: crowds of 10,000 and 15,000 kept up."""
 FAREWELL_S = 15.0
 """How long the clients may take to leave a finished event."""

@@ -23,13 +23,12 @@ from .hostile import Hostile
 from .network import Link, Network
 from .observer import Observer
 from .person import Inhabitant, Intruder, MakeMachine, Person
+from .records import RESULTS_INTERVAL_S
 from .scenario import Scenario, Step
 from .show import action, prepare
 
-__all__ = ["RESULTS_INTERVAL_S", "Elsewhere", "MakeEmulator", "World"]
+__all__ = ["Elsewhere", "MakeEmulator", "World"]
 
-RESULTS_INTERVAL_S = 0.25
-"""Results are told at most four times a second."""
 EVENT_ID = "show"
 LEAD_S = 1.0
 """Before the first player joins."""

@@ -91,13 +91,14 @@ def test_votes_that_count_twice_are_seen(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_votes_on_their_way_when_an_app_ends_are_told_apart() -> None:
-    """Without acknowledgements they are not sent again; in one of these shows there is one."""
+    """Without acknowledgements they are not sent again; the slower the network, the more are."""
     once = trial("apps restart, unacknowledged")
+    once = once._replace(scenario={**once.scenario, "latency_ms": (100, 200)})
     found = try_(once)
     assert found.ok
-    assert found.excused == 1
+    assert found.excused == 6
     strict = try_(once._replace(acknowledged=True))
-    assert (strict.lost, strict.count_error, strict.excused, strict.ok) == (1, 1, 0, False)
+    assert (strict.lost, strict.count_error, strict.excused, strict.ok) == (6, 1, 0, False)
 
 
 def test_only_apps_that_ended_are_excused() -> None:

@@ -1,7 +1,7 @@
 """A whole show with a count, by this library and by what one would write without it.
 
 Without it: python-socketio, everybody in one room, and the count told to the room whenever somebody
-comes or leaves; or, with more care, at most four times a second.
+comes or leaves; or, with more care, at most twice a second.
 
 The players come within 5 s, ten trivia are published and closed, the players leave within 5 s.
 Server and clients share one loop and one thread. The show's own pushes, trivia published and closed
