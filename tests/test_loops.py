@@ -11,12 +11,17 @@ from types import SimpleNamespace
 import pytest
 
 from poll_counter import MisuseError
-from simulator.loops import OTHERS, allow_descriptors, at_rest, run, running
+from simulator.loops import NEW_OBJECTS, OTHERS, allow_descriptors, at_rest, run, running
 
 
 async def name() -> str:
     """Tell the loop's name."""
     return running()
+
+
+async def fails() -> None:
+    """Do not come to a good end."""
+    raise ZeroDivisionError
 
 
 def test_uvloop_runs_a_crowd_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +35,30 @@ def test_uvloop_runs_a_crowd_where_it_is_installed(monkeypatch: pytest.MonkeyPat
     assert run(name()) == "uvloop"
     monkeypatch.setitem(sys.modules, "uvloop", None)  # as if not there
     assert run(name()) == "asyncio"
+
+
+def test_a_crowd_is_seldom_looked_through_for_garbage() -> None:
+    """While it is on its loop: before and after all is as somebody else wanted it."""
+
+    async def thresholds() -> tuple[int, int, int]:
+        return gc.get_threshold()
+
+    before = gc.get_threshold()
+    try:
+        for wanted, found in [
+            ((700, 10, 9), (NEW_OBJECTS, 10, 9)),
+            ((2 * NEW_OBJECTS, 10, 10), (2 * NEW_OBJECTS, 10, 10)),
+            ((0, 10, 10), (0, 10, 10)),  # never, and so it stays
+        ]:
+            gc.set_threshold(*wanted)
+            assert run(thresholds()) == found
+            assert gc.get_threshold() == wanted
+        gc.set_threshold(700, 10, 10)
+        with pytest.raises(ZeroDivisionError):
+            run(fails())
+        assert gc.get_threshold() == (700, 10, 10)
+    finally:
+        gc.set_threshold(*before)
 
 
 def test_descriptors_are_taken_as_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
