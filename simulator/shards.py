@@ -13,6 +13,7 @@ import logging
 import multiprocessing
 import signal
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -32,6 +33,8 @@ __all__ = ["Shards", "WorkerLostError", "gathered"]
 
 GLANCE_S = 0.5
 """How often a worker tells how its players are."""
+GLANCE_SHARE = 0.02
+"""The share of its time that it looks at them, at most."""
 
 Order: TypeAlias = tuple[Literal["run", "began", "statement"], float]
 """What a leader tells: to let the players come; when round 1 began, on the loop's clock; to end,
@@ -330,12 +333,14 @@ class Worker:
             await self._end.wait()
 
     async def _glance(self) -> None:
-        swarm = self._swarm
+        swarm, took_s = self._swarm, 0.0
         while True:
-            await asyncio.sleep(GLANCE_S)
+            await asyncio.sleep(max(GLANCE_S, took_s / GLANCE_SHARE))
+            began = time.perf_counter()
             glance = Glance(
                 swarm.connected, swarm.votes_accepted, swarm.phase, swarm.elapsed_s, swarm.counts
             )
+            took_s = time.perf_counter() - began
             self._tell("glance", glance)
 
     def _tell(self, word: Word, value: object = None) -> None:

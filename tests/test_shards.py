@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection
+from types import SimpleNamespace
 
 import pytest
 from rich.table import Table
@@ -15,6 +16,7 @@ from rich.table import Table
 from poll_counter import MisuseError
 from poll_counter.commands import CastVote
 from poll_counter.facts import Fact, Welcomed
+from simulator import shards
 from simulator.choices import Choices
 from simulator.emulator import Emulator
 from simulator.host import make_show, run_show
@@ -24,7 +26,15 @@ from simulator.report import Report
 from simulator.scenario import Scenario
 from simulator.serve import join_show
 from simulator.server import LiveServer
-from simulator.shards import Shards, Word, Worker, WorkerLostError, work
+from simulator.shards import (
+    GLANCE_S,
+    GLANCE_SHARE,
+    Shards,
+    Word,
+    Worker,
+    WorkerLostError,
+    work,
+)
 from simulator.sockets import play, run_sockets
 from simulator.statement import Statement
 from simulator.swarm import PlayerTransport, Slice, Swarm, make_transport
@@ -267,6 +277,38 @@ def test_a_worker_does_what_it_is_told() -> None:
         theirs.close()
 
     run_on_a_loop(lead())
+
+
+async def test_a_worker_looks_at_many_players_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that takes long is paid for by a long time without one."""
+    looks_s, pauses = iter([0.0, 0.001, 0.3, 0.0]), list[float]()
+    clock = [0.0]
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 4:
+            await asyncio.Event().wait()
+
+    class Slow(Swarm):
+        """Takes long to be counted."""
+
+        @property
+        def connected(self) -> int:
+            """How many players are connected now."""
+            clock[0] += next(looks_s)
+            return 0
+
+    monkeypatch.setattr(shards, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    ours, theirs = multiprocessing.Pipe()
+    worker = Worker(theirs, Slow("ws://127.0.0.1:1", "demo", Scenario(players=1)))
+    looking = asyncio.create_task(worker._glance())
+    while len(pauses) < 4:
+        await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+    looking.cancel()
+    ours.close()
+    theirs.close()
+    assert pauses == pytest.approx([GLANCE_S, GLANCE_S, GLANCE_S, 0.3 / GLANCE_SHARE])
 
 
 async def test_a_worker_without_a_leader_goes_in_peace() -> None:
