@@ -112,6 +112,7 @@ def held_now() -> Holdings:
     """
     _forget_addresses()
     gc.collect()
+    gc.collect()  # a dict that the first has emptied is one that the second leaves out
     try:
         pages = int((PROCESS / "statm").read_text().split()[1])
         descriptors = len(os.listdir(PROCESS / "fd"))  # noqa: PTH208 - Path makes more objects
