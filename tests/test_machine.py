@@ -535,6 +535,17 @@ def test_vote_unanswered_is_repeated_while_playing_until_the_round_is_over() -> 
     assert client.machine.deadline is None
 
 
+def test_answer_to_an_earlier_vote_leaves_the_present_one_as_it_was() -> None:
+    """Of two votes on their way the one is answered, or put off, and the other is repeated."""
+    for answer in (accepted("P", 0), refused("P", 0, "closed"), refused("P", 0, "busy", 1.0)):
+        client = play(Client(), welcomed(P), 2, opens(1), closes(1), 2)
+        assert client.machine.deadline == 3.5 + 5 + 0.5 * 5
+        play(client, answer)
+        assert client.machine.deadline == 11.0
+        play(client, 8)
+        assert client.casts == [(1.5, "P", 0), (3.5, "P", 1), (11.0, "P", 1)]
+
+
 def test_late_acceptance_is_remembered() -> None:
     """An acceptance that comes after the round, or after a restart, is still remembered."""
     client = play(Client(), welcomed(P), 2, opens(1), closes(1))
@@ -597,7 +608,10 @@ def test_busy_platform_is_not_hammered_after_a_reconnect() -> None:
 def test_poll_closed_while_a_trivia_is_open_was_published_with_it() -> None:
     """The notice is about trivia published without a poll, not about a poll that ends early."""
     closing = ElementStateChanged("P", "closed")
-    assert play(Client(), welcomed(P), 1, opens(1), closing, 5).warned == []
+    client = play(Client(), welcomed(P), 1, opens(1), closing, 5, OFFLINE, 5)
+    assert client.warned == []
+    play(client, welcomed(poll(state="closed"), trivia(1)))  # found open, and without one
+    assert client.warned == ["no_poll"]
 
 
 def test_observers_agree_after_an_outage() -> None:
@@ -628,6 +642,13 @@ def test_the_end_waits_for_the_results_of_a_replaced_poll_too() -> None:
         client.tell(told)
         states.append(client.machine.state)
     assert states == [State.ENDING, State.FINISHED]
+
+
+def test_busy_is_about_one_vote_alone() -> None:
+    """The vote of the next round is repeated at once after a reconnect, all the same."""
+    client = play(Client(), welcomed(P), 2, refused("P", 0, "busy", 60.0), opens(1), closes(1), 2)
+    play(client, OFFLINE, 1, welcomed(P, *finished(1)))
+    assert client.casts == [(1.5, "P", 0), (3.5, "P", 1), (5.0, "P", 1)]
 
 
 def test_busy_with_a_time_gone_is_repeated_soon() -> None:
@@ -786,6 +807,13 @@ def test_notice_comes_once_per_round_without_a_poll() -> None:
     assert client.warned == ["no_poll"]
     play(client, opens(2), revoked("T2"), opens(2))
     assert client.warned == ["no_poll", "no_poll"]
+
+
+def test_notice_comes_for_a_poll_that_closed_before_the_trivia() -> None:
+    """A round that was told with its poll has none any more when its trivia is published."""
+    client = play(Client(), welcomed(P), ElementStateChanged("P", "closed"))
+    assert client.warned == []
+    assert [type(c) for c in client.tell(opens(1))] == [Warn]
 
 
 def test_no_notice_for_a_round_that_a_poll_counts() -> None:
@@ -985,6 +1013,19 @@ def test_machines_of_a_crowd_share_what_they_hold() -> None:
     assert one.progress is not shared
 
 
+def test_machines_of_a_crowd_keep_times_of_their_own() -> None:
+    """Where a newcomer was first, a machine does not forget when it first held the round."""
+    shared, later = Progress(Recognise()), welcomed(P, poll("Q", page=1))
+    one, newcomer = (Machine(draw=lambda: 0.5, progress=shared) for _ in range(2))
+    one.receive(welcomed(P), 0.0)
+    for machine in (newcomer, one):
+        machine.receive(later, 9.0)
+        machine.receive(results("P", {0: 5}), 10.0)
+    assert one.progress is newcomer.progress
+    counts = one.latest(10.0), newcomer.latest(10.0)
+    assert [count is not None and count.settled for count in counts] == [True, False]
+
+
 def test_machine_starts_from_the_progress_it_is_given() -> None:
     """A machine told what another was told before stands where that one stands."""
     recognise = Recognise(hidden_poll=Ids("X"))
@@ -1161,6 +1202,12 @@ def test_inactive_in_the_waiting_phase_does_not_see_the_round() -> None:
     assert client.casts == []
 
 
+def test_active_again_while_offline_does_not_see_the_round() -> None:
+    """A round is seen on a live connection only."""
+    client = play(Client(), welcomed(P), OUT, OFFLINE, BACK, 1, welcomed(P, trivia(1)), 5)
+    assert client.casts == []
+
+
 def test_active_again_in_waiting_draws_anew() -> None:
     """Coming back in the waiting phase sees the round anew, with a new draw."""
     client = Client(draw=draws(0.5, 0.75, 0.0), acknowledges=False)
@@ -1225,6 +1272,13 @@ def test_due_votes_lapse_with_the_event() -> None:
     assert client.machine.votes_lapsed == 1
     play(client, 1, ACTIVE, 5)
     assert client.casts == [(3.5, "P", 0)]
+
+
+def test_due_votes_are_due_anew_if_the_event_goes_on() -> None:
+    """Who saw the round votes in it, as if the event had not been over, but at another time."""
+    client = play(Client(), welcomed(P), 0.5, opens(1), OVER, 0.5, ACTIVE, 5)
+    assert client.casts == [(1 + 1.5, "P", 0)]
+    assert (client.machine.votes_due, client.machine.votes_lapsed) == (2, 1)
 
 
 def test_ending_lasts_until_final_results() -> None:
@@ -1308,6 +1362,15 @@ def test_hidden_results_bring_one_notice(mode: str) -> None:
     (notice,) = [c for _, c in client.log if isinstance(c, Warn)]
     assert notice.kind == "results_hidden"
     assert repr(mode) in notice.text
+
+
+def test_results_hidden_later_bring_the_notice_then() -> None:
+    """The poll as held now decides, in a round that was told already; not before the event."""
+    client = play(Client(), welcomed(P), 1, ElementUpdated(poll(reveal="answer")))
+    assert client.warned == ["results_hidden"]
+    early = play(Client(), welcomed(poll(reveal="answer"), event="upcoming"))
+    assert early.warned == []
+    assert play(early, ACTIVE).warned == ["results_hidden"]
 
 
 @pytest.mark.parametrize("mode", ["vote", None])
@@ -1442,6 +1505,13 @@ def test_vote_held_back_of_an_inactive_player(steps: tuple[Fact, ...]) -> None:
     play(client, BACK, 1.5)
     assert len(client.casts) == 2
     assert client.machine.votes_due == 2
+
+
+def test_vote_held_back_of_an_earlier_life_is_due_anew() -> None:
+    """It was due in no round of this life, and lapses; whoever has seen its round votes in it."""
+    client = play(Client(remembered=[Remember("P", 0)]), welcomed(P), 1, opens(1), HELD_BACK, 4)
+    assert client.casts == [(0.0, "P", 0), (1 + 1.5, "P", 0)]
+    assert client.machine.votes_lapsed == 1
 
 
 def test_vote_held_back_waits_for_a_connection() -> None:
