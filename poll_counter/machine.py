@@ -17,16 +17,17 @@ commands = machine.wake(now)               # when machine.deadline has come; ear
 * one vote per (poll, option): due -> cast -> accepted or refused, or lapsed before it was cast.
 
 A fact changes what is held first. If that changed, `_settle` then works out what follows, the
-same after every fact; what follows from the progress of the show alone is in `standing.py`, shared
-by all machines that hold the same progress. In the end `_vote` sees what is due. The rules are
-numbered as in the README's counting rules.
+same after every fact: what it means for the player's vote (`_vote`), and what the app is told of it
+(`_report`). What follows from the progress of the show alone is in `standing.py`, shared by all
+machines that hold the same progress. If nothing changed, a vote may still be due by now (`_cast`).
+The rules are numbered as in the README's counting rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from .commands import Command, Remember, RememberRate, ReportCount, Skip, Warn
 from .counts import Counts, RoundCount
@@ -69,18 +70,19 @@ ENDING_S = 10.0
 DEFAULT_SPREAD_S = 3.0
 """The spread for a poll that names none (rule 10)."""
 
+_LONG_AGO: Final = float("-inf")
+_Commands: TypeAlias = tuple[Command, ...]
 
-@dataclass(slots=True, eq=False)
-class _Vote:
+
+class _Vote(NamedTuple):
     """A vote on its way: due (not cast yet), or cast and not answered."""
 
     ballot: Ballot
-    round: int
     at: float
     """When to cast it, or to repeat it."""
-    casts: int = 0
+    casts: int
     """How often it was handed over; 0 while due."""
-    not_before: float = float("-inf")
+    not_before: float
     """What the platform asked for with `busy`."""
 
 
@@ -108,9 +110,9 @@ class Machine:
     """
 
     __slots__ = (
-        "_acknowledges", "_connected", "_counts", "_draw", "_ended", "_ends_at", "_held",
-        "_pending", "_player_id", "_playing", "_rates", "_sampled_out", "_seen", "_settled",
-        "_since", "_spread_s", "_standing", "_told", "_untold", "_voted", "_warned",
+        "_acknowledges", "_aside", "_at", "_ballot", "_casts", "_connected", "_counts", "_draw",
+        "_ends_at", "_held", "_not_before", "_player_id", "_rates", "_sampled_out", "_seen",
+        "_settled", "_since", "_spread_s", "_standing", "_told", "_untold", "_voted", "_warned",
         "active", "deadline", "progress", "state",
         "votes_accepted", "votes_due", "votes_lapsed", "votes_refused",
     )  # fmt: skip
@@ -151,21 +153,27 @@ class Machine:
         # never need is made when it is needed.
         self._seen = 0  # one bit per round
         self._voted: dict[str, int] = {}  # poll id -> one bit per option cast, ever
-        self._pending: tuple[_Vote, ...] = ()  # due, or cast and not answered
         self._sampled_out = ""  # the poll that this player was found not to vote in
         self._rates: Mapping[str, float] = _NO_RATES  # poll id -> sample rate, as remembered
         self._counts: Counts | None = None  # from the first results on
 
-        self._settled: Progress | None = None  # the progress for which all below was worked out
-        self._standing = Standing.of(self.progress)
+        # The votes on their way. One is in hand, as the fields of a `_Vote`: the present round's,
+        # if that is on its way. Few players ever have others.
+        self._ballot: Ballot | None = None  # None: none is in hand
+        self._at = 0.0
+        self._casts = 0
+        self._not_before = _LONG_AGO
+        self._aside: tuple[_Vote, ...] = ()  # the others
+
+        # The progress for which `deadline` and all below was worked out; None: do it again.
+        self._settled: Progress | None = None
+        self._standing = Standing.offline(self.progress)
         self._held: tuple[int, str | None] = _NOTHING_HELD  # the round last live, and its poll
         self._since = 0.0  # since when
         self._told: tuple[int, int | None] | None = None
         self._untold = False  # results have come since
-        self._playing = 0  # the round whose trivia is held open; 0 for none
         self._warned: frozenset[tuple[str, object]] = frozenset()
         self._ends_at: float | None = None
-        self._ended = False
         self._recall(remembered)
 
     def _recall(self, remembered: Iterable[Remember | RememberRate]) -> None:
@@ -181,10 +189,10 @@ class Machine:
                 votes[key] = votes.get(key, False) or entry.answered
         for (poll_id, option), answered in votes.items():
             rates.setdefault(poll_id, 1.0)  # else its rate would have been remembered first
-            ballot = Ballot(poll_id, option)
+            ballot = Ballot(poll_id, option, 0)
             self._voted[poll_id] = self._voted.get(poll_id, 0) | ballot.option_bit
             if not answered:
-                self._pending += (_Vote(ballot, 0, at=float("-inf"), casts=1),)
+                self._aside += (_Vote(ballot, at=_LONG_AGO, casts=1, not_before=_LONG_AGO),)
         if rates:
             self.progress = self.progress.with_rates(rates)
             self._rates = rates
@@ -203,18 +211,14 @@ class Machine:
             raise MisuseError(f"{fact!r} is no fact; see poll_counter.facts") from None
         if row is None:  # IGNORED
             return ()
-        out: list[Command] = []
-        row.handler(self, fact, now, out)
-        changed = self._settled is not self.progress or self._ends_at is not None
-        if changed:
-            self._settle(now, out)
-        self.deadline = self._ends_at
-        live = self._connected and self._standing.live
-        if live and self.active:
-            self._vote(now, out)
-        if changed or self._untold:
-            self._report(now, out, live=live)
-        return tuple(out)
+        commands = row.handler(self, fact, now)
+        if self._settled is not self.progress:
+            return commands + self._settle(now)
+        if self._ballot is not None and self.deadline is not None and now >= self.deadline:
+            commands += self._cast(self._ballot, now)
+        if self._untold:
+            commands += self._report(now, self._standing)
+        return commands
 
     def wake(self, now: float) -> tuple[Command, ...]:
         """Let time pass: call it when `deadline` has come; earlier or later does no harm."""
@@ -241,141 +245,156 @@ class Machine:
 
     # What a fact changes; the handlers that TABLE names
 
-    def _welcomed(self, fact: Welcomed, now: float, out: list[Command]) -> None:
+    def _welcomed(self, fact: Welcomed, now: float) -> _Commands:
         self._connected, self._settled = True, None
         self.progress = self.progress.with_welcome(
             fact.elements, fact.rev, fact.event_state, fact.event_rev
         )
+        skips: _Commands = ()
         for results in fact.results:
-            self._results_told(results, now, out)
+            skips += self._results_told(results, now)
+        return skips
 
-    def _disconnected(self, _fact: Disconnected, now: float, _out: list[Command]) -> None:
+    def _disconnected(self, _fact: Disconnected, now: float) -> _Commands:
         self._connected, self._settled = False, None
-        for vote in self._pending:
-            if vote.casts:
-                # Repeated at once after the reconnect (rule 5), but for what `busy` asks.
-                vote.at = min(vote.at, max(now, vote.not_before))
+        # Repeated at once after the reconnect (rule 5), but for what `busy` asks.
+        self._lay_aside()
+        self._aside = tuple(
+            vote._replace(at=min(vote.at, max(now, vote.not_before))) if vote.casts else vote
+            for vote in self._aside
+        )
+        return ()
 
-    def _element_told(
-        self, fact: ElementPublished | ElementUpdated, _now: float, out: list[Command]
-    ) -> None:
+    def _element_told(self, fact: ElementPublished | ElementUpdated, _now: float) -> _Commands:
         before = self.progress
         self.progress = before.with_element(fact.element)
-        if self.progress is before:
-            out.append(Skip("too_many" if before.is_full_for(fact.element.id) else "old_rev"))
+        if self.progress is not before:
+            return ()
+        return (Skip("too_many" if before.is_full_for(fact.element.id) else "old_rev"),)
 
-    def _state_changed(self, fact: ElementStateChanged, _now: float, out: list[Command]) -> None:
+    def _state_changed(self, fact: ElementStateChanged, _now: float) -> _Commands:
         before = self.progress
         self.progress = before.with_state(fact.element_id, fact.state, fact.rev)
-        if self.progress is before:
-            out.append(Skip("unknown_element" if fact.rev is None else "old_rev"))
+        if self.progress is not before:
+            return ()
+        return (Skip("unknown_element" if fact.rev is None else "old_rev"),)
 
-    def _revoked(self, fact: ElementRevoked, _now: float, out: list[Command]) -> None:
+    def _revoked(self, fact: ElementRevoked, _now: float) -> _Commands:
         before = self.progress
         self.progress = before.without(fact.element_id, fact.rev)
-        if self.progress is before:
-            out.append(Skip("old_rev"))
+        return () if self.progress is not before else (Skip("old_rev"),)
 
-    def _results_told(self, fact: ResultsTold, now: float, out: list[Command]) -> None:
+    def _results_told(self, fact: ResultsTold, now: float) -> _Commands:
         poll = self.progress.elements.get(fact.element_id)
         if poll is None:
-            out.append(Skip("unknown_element"))
-        elif not self.progress.recognise.is_hidden(poll):
-            return
-        elif len(fact.votes) != len(poll.options):
-            out.append(Skip("results_length"))
-        else:
-            if self._counts is None:
-                self._counts = self._new_counts()
-            if self._counts.tell(poll.id, fact.votes, final=fact.final, now=now):
-                self._settled = None
-            self._untold = True
+            return (Skip("unknown_element"),)
+        if not self.progress.recognise.is_hidden(poll):
+            return ()
+        if len(fact.votes) != len(poll.options):
+            return (Skip("results_length"),)
+        if self._counts is None:
+            self._counts = self._new_counts()
+        if self._counts.tell(poll.id, fact.votes, final=fact.final, now=now):
+            self._settled = None
+        self._untold = True
+        return ()
 
-    def _event_state_changed(
-        self, fact: EventStateChanged, _now: float, _out: list[Command]
-    ) -> None:
+    def _event_state_changed(self, fact: EventStateChanged, _now: float) -> _Commands:
         self.progress = self.progress.with_event(fact.state, fact.rev)
+        return ()
 
-    def _answer_accepted(
-        self, fact: AnswerAccepted | AnswerRefused, _now: float, out: list[Command]
-    ) -> None:
-        vote = self._pending_for((fact.element_id, fact.option))
-        if vote is not None and vote.casts:
-            self._drop(vote)
-            self.votes_accepted += 1
-            out.append(vote.ballot.answered)
+    def _answer_accepted(self, fact: AnswerAccepted | AnswerRefused, _now: float) -> _Commands:
+        ballot = self._take(fact.element_id, fact.option)
+        if ballot is None or not self._casts:
+            return ()
+        self._ballot = self.deadline = None
+        self.votes_accepted += 1
+        return ballot.answered
 
-    def _answer_refused(self, fact: AnswerRefused, now: float, out: list[Command]) -> None:
-        vote = self._pending_for((fact.element_id, fact.option))
-        if vote is None or not vote.casts:
-            return
-        poll = self.progress.elements.get(fact.element_id)
+    def _answer_refused(self, fact: AnswerRefused, now: float) -> _Commands:
         if fact.reason == "already_voted":
-            self._answer_accepted(fact, now, out)
-        elif fact.reason == "busy" and poll is not None and self._repeats(poll):
+            return self._answer_accepted(fact, now)
+        ballot = self._take(fact.element_id, fact.option)
+        if ballot is None or not self._casts:
+            return ()
+        poll = self.progress.elements.get(fact.element_id)
+        if fact.reason == "busy" and poll is not None and self._repeats(poll):
             told = fact.retry_after_s
-            again = self._repeat_at(vote, now) if told is None else now + max(told, BUSY_S_MIN)
-            vote.at = vote.not_before = again
-        else:
-            self._drop(vote)
-            self.votes_refused += 1
-            out.append(vote.ballot.answered)
+            again = self._repeat_at(now) if told is None else now + max(told, BUSY_S_MIN)
+            self._at = self._not_before = again
+            self._settled = None
+            return ()
+        self._ballot = self.deadline = None
+        self.votes_refused += 1
+        return ballot.answered
 
-    def _active_changed(self, fact: ActiveChanged, _now: float, _out: list[Command]) -> None:
-        self.active = fact.active
+    def _active_changed(self, fact: ActiveChanged, _now: float) -> _Commands:
+        self.active, self._settled = fact.active, None
         if not fact.active:
             self._seen = 0
-            self._pending = tuple(vote for vote in self._pending if vote.casts)
+            self._lay_aside()
+            self._aside = tuple(vote for vote in self._aside if vote.casts)
+        return ()
 
-    def _held_back(self, fact: VoteHeldBack, now: float, _out: list[Command]) -> None:
+    def _held_back(self, fact: VoteHeldBack, now: float) -> _Commands:
         """What was not written down was not cast: it is due again, and lapses like any other."""
-        vote = self._pending_for((fact.element_id, fact.option))
-        if vote is not None and vote.casts:
-            self._voted[fact.element_id] &= ~vote.ballot.option_bit
-            vote.casts, vote.at, self._settled = 0, now + WRITE_AGAIN_S, None
+        ballot = self._take(fact.element_id, fact.option)
+        if ballot is not None and self._casts:
+            self._voted[fact.element_id] &= ~ballot.option_bit
+            self._casts, self._at, self._settled = 0, now + WRITE_AGAIN_S, None
             if not self.active:  # as if it had become inactive now (rule 11)
-                self._drop(vote)
+                self._ballot = None
+        return ()
 
-    def _frame_skipped(self, fact: FrameSkipped, _now: float, out: list[Command]) -> None:
-        out.append(Skip(fact.reason))
+    def _frame_skipped(self, fact: FrameSkipped, _now: float) -> _Commands:
+        return (Skip(fact.reason),)
 
-    def _nothing(self, _fact: Fact, _now: float, _out: list[Command]) -> None:
-        """Nothing is held anew; `_vote` sees what is due by now."""
+    def _nothing(self, _fact: Fact, _now: float) -> _Commands:
+        """Nothing is held anew; but a vote may be due by now."""
+        return ()
 
     # What follows from what is held, when it has changed
 
-    def _settle(self, now: float, out: list[Command]) -> None:
-        progress = self._settled = self.progress
-        standing = self._standing = Standing.of(progress)
-        if self._pending:
+    def _settle(self, now: float) -> _Commands:
+        """Work out anew where the counter stands, and what is to be voted and told."""
+        before, progress = self._standing, self.progress
+        if self._connected:  # in a crowd another machine has most often been here before
+            standing = progress.memo.get(Standing) or Standing.of(progress, before)
+        else:
+            standing = Standing.offline(progress)
+        self._settled, self._standing, self.state = progress, standing, standing.state
+        self.deadline = None
+        on_its_way = self._ballot is not None or self._aside
+        if on_its_way:
             self._lapse(standing)
-        if not standing.over:
-            self._ends_at = None
-        else:
+        if standing.over:
             self._end(now)
-        if self._ended:
-            self.state = _FINISHED
         else:
-            self.state = standing.state if self._connected else _OFFLINE
-        if self._rates is not progress.rates:
-            self._keep_rates(out)
-        live = self._connected and standing.live
-        if live and self._held != standing.held:
-            self._held, self._since = standing.held, now
+            self._ends_at = None
+        if standing.live and standing.held is not self._held:
+            if standing.held != self._held:
+                self._since = now
+            self._held = standing.held
         if self._counts is not None:
-            self._counts.keep(progress, now, since=self._since, live=live)
+            self._counts.keep(progress, now, since=self._since, live=standing.live)
+        commands: _Commands = () if self._rates is progress.rates else self._keep_rates()
+        # With none on its way, a vote falls due only where the round is seen or its ballot is new.
+        may_vote = on_its_way or standing.waiting_bit or standing.ballot is not before.ballot
+        if may_vote and self.active:
+            commands += self._vote(now)
+        if standing.told is not self._told or self._counts is not None or standing.spoilt:
+            commands += self._report(now, before)
+        return commands
 
     def _lapse(self, standing: Standing) -> None:
-        """Due votes lapse when their round or the event is over (rules 2 and 12).
-
-        So does one whose option is now that of another round, for which it was not due.
-        """
-        key = None if standing.ballot is None else standing.ballot.key
-        for vote in self._pending:
-            moved = vote.ballot.key == key and vote.round != standing.round
-            if not vote.casts and (standing.over or vote.round < standing.round or moved):
-                self._drop(vote)
-                self.votes_lapsed += 1
+        """Due votes lapse when their round or the event is over (rules 2 and 12)."""
+        if self._ballot is not None and not self._casts and standing.is_past(self._ballot):
+            self._ballot = None
+            self.votes_lapsed += 1
+        if self._aside:
+            before = self._aside
+            self._aside = tuple(v for v in before if v.casts or not standing.is_past(v.ballot))
+            self.votes_lapsed += len(before) - len(self._aside)
 
     def _end(self, now: float) -> None:
         """A finished event is left with the final results, or after a while (rule 12)."""
@@ -383,25 +402,28 @@ class Machine:
             self._ends_at = now + ENDING_S
         final = self._counts is not None and self._counts.all_final(self.progress)
         if final or not self.progress.polls or now >= self._ends_at:
-            self._ended, self._ends_at = True, None
+            self.state, self._ends_at = _FINISHED, None
+        else:
+            self.deadline, self._settled = self._ends_at, None  # until then, look at every fact
 
-    def _keep_rates(self, out: list[Command]) -> None:
+    def _keep_rates(self) -> _Commands:
         """Have the sample rates of new polls remembered; of those where everybody votes, none."""
-        for poll_id, rate in self.progress.rates.items():
-            if rate != 1.0 and poll_id not in self._rates:
-                out.append(RememberRate(poll_id, rate))
-        self._rates = self.progress.rates
+        before, self._rates = self._rates, self.progress.rates
+        return tuple(
+            RememberRate(poll_id, rate)
+            for poll_id, rate in self._rates.items()
+            if rate != 1.0 and poll_id not in before
+        )
 
-    def _vote(self, now: float, out: list[Command]) -> None:
+    def _vote(self, now: float) -> _Commands:
         """See the round, let its vote fall due, and cast it when its time has come (rule 2)."""
         standing = self._standing
-        if self.state is _WAITING:
-            self._seen |= standing.round_bit
+        self._seen |= standing.waiting_bit
         ballot = standing.ballot
         if ballot is None:
-            return
-        vote = self._pending_for(ballot.key) if self._pending else None
-        if vote is None:
+            return ()
+        on_its_way = self._ballot is not None or self._aside
+        if not on_its_way or not self._take(ballot.poll_id, ballot.option):
             if (
                 not self._seen & standing.round_bit
                 or self._voted.get(ballot.poll_id, 0) & ballot.option_bit
@@ -410,24 +432,30 @@ class Machine:
                     and self._sits_out(ballot.poll_id, standing.sample_rate)
                 )
             ):
-                return
+                return ()
+            if self._ballot is not None:
+                self._lay_aside()
             spread_s = self._spread_s if standing.spread_s is None else standing.spread_s
-            vote = _Vote(ballot, standing.round, now + self._draw() * spread_s)
-            self._pending += (vote,)
+            self._at = now + self._draw() * spread_s
+            self._ballot, self._casts, self._not_before = ballot, 0, _LONG_AGO
             self.votes_due += 1
-        repeats = standing.limited and self._acknowledges
-        if vote.casts and not repeats:
-            return
-        if now >= vote.at:
-            if not vote.casts:
-                voted = self._voted.get(ballot.poll_id, 0)
-                self._voted[ballot.poll_id] = voted | ballot.option_bit
-                out.append(ballot.remember)
-            vote.at = self._repeat_at(vote, now)
-            vote.casts += 1
-            out.append(ballot.cast)
-        if repeats or not vote.casts:
-            self.deadline = vote.at
+        elif self._casts and not (standing.limited and self._acknowledges):
+            return ()  # cast, and never again
+        if now >= self._at:
+            return self._cast(ballot, now)
+        self.deadline = self._at
+        return ()
+
+    def _cast(self, ballot: Ballot, now: float) -> _Commands:
+        """Cast the vote in hand, for the first time or again."""
+        casts = self._casts
+        self._at = self._repeat_at(now)
+        self._casts = casts + 1
+        self.deadline = self._at if self._standing.limited and self._acknowledges else None
+        if casts:
+            return ballot.again
+        self._voted[ballot.poll_id] = self._voted.get(ballot.poll_id, 0) | ballot.option_bit
+        return ballot.first
 
     def _sits_out(self, poll_id: str, sample_rate: float) -> bool:
         """Tell whether this player is not in the sample that votes (rule 9)."""
@@ -438,50 +466,66 @@ class Machine:
         self._sampled_out = poll_id  # a hash takes as long as the rest of a call
         return True
 
-    def _pending_for(self, key: tuple[str, int]) -> _Vote | None:
-        for vote in self._pending:
-            if vote.ballot.key == key:
-                return vote
+    def _take(self, poll_id: str, option: int) -> Ballot | None:
+        """Take the vote for an option in hand, if it is on its way; returns its ballot."""
+        ballot = self._ballot
+        if ballot is not None and ballot.option == option and ballot.poll_id == poll_id:
+            return ballot
+        for vote in self._aside:
+            if vote.ballot.option == option and vote.ballot.poll_id == poll_id:
+                self._lay_aside()
+                self._aside = tuple(other for other in self._aside if other is not vote)
+                self._ballot, self._at, self._casts, self._not_before = vote
+                return self._ballot
         return None
 
-    def _drop(self, vote: _Vote) -> None:
-        pending, at = self._pending, self._pending.index(vote)
-        self._pending = pending[:at] + pending[at + 1 :]
+    def _lay_aside(self) -> None:
+        """Have no vote in hand; which of them should be is then found out anew."""
+        if self._ballot is not None:
+            vote = _Vote(self._ballot, self._at, self._casts, self._not_before)
+            self._ballot, self._aside, self._settled = None, (*self._aside, vote), None
 
     def _repeats(self, poll: Element) -> bool:
         return is_repeatable(poll, acknowledges=self._acknowledges)
 
-    def _repeat_at(self, vote: _Vote, now: float) -> float:
-        jitter_s = REPEAT_JITTERS_S[min(vote.casts, 2)]
+    def _repeat_at(self, now: float) -> float:
+        casts, jitters_s = self._casts, REPEAT_JITTERS_S
+        jitter_s = jitters_s[casts] if casts < len(jitters_s) else jitters_s[-1]
         return now + ANSWER_TIMEOUT_S + self._draw() * jitter_s
 
     # What the app is told
 
-    def _report(self, now: float, out: list[Command], *, live: bool) -> None:
+    def _report(self, now: float, before: Standing) -> _Commands:
         """Tell the app when the number or the round has changed, and what spoils the count."""
-        standing, count, self._untold = self._standing, None, False
+        standing, count = self._standing, None
+        commands: _Commands = ()
         if self._counts is not None:
+            self._untold = False
             count = self._counts.count(self.progress, standing.round, now)
         if count is not None:
             if self._told != (standing.round, count.players):
                 self._told = standing.round, count.players
-                out.append(ReportCount(count))
-        elif live and standing.counted and self._told != standing.told:
+                commands = (ReportCount(count),)
+        elif standing.counted:
+            if self._told != standing.told:
+                commands = standing.report
             self._told = standing.told
-            out.append(standing.report)
-        playing = standing.round if self.state is _PLAYING else 0
-        if playing != self._playing:  # its trivia was published, or found open
-            self._playing = playing
-            if playing and standing.ballot is None and not (count and count.votes):
-                self._warn(("no_poll", playing), Warn("no_poll", _NO_POLL.format(playing)), out)
-        if live:
-            for poll_id, warning in standing.warnings:
-                self._warn((warning.kind, poll_id), warning, out)
+        if (
+            standing.uncounted is not None
+            and standing.playing != before.playing  # its trivia was published, or found open
+            and not (count and count.votes)
+        ):
+            commands += self._warn(standing.playing, standing.uncounted)
+        for poll_id, warning in standing.warnings:
+            commands += self._warn(poll_id, warning)
+        return commands
 
-    def _warn(self, about: tuple[str, object], warning: Warn, out: list[Command]) -> None:
-        if about not in self._warned:
-            self._warned |= {about}
-            out.append(warning)
+    def _warn(self, of: object, warning: Warn) -> _Commands:
+        about = warning.kind, of
+        if about in self._warned:
+            return ()
+        self._warned |= {about}
+        return (warning,)
 
     def _new_counts(self) -> Counts:
         return Counts(acknowledges=self._acknowledges, spread_s=self._spread_s)
@@ -493,24 +537,18 @@ class Machine:
         counts = self._new_counts()
         if self._told is not None:
             counts.begin(self._told[0], self._since)
-        live = self.state in {_WAITING, _PLAYING}
-        counts.keep(self.progress, now, since=self._since, live=live)
+        counts.keep(self.progress, now, since=self._since, live=self._standing.live)
         return counts
 
 
-_NO_POLL = (
-    "no poll for round {0}: its trivia was published without an open hidden poll that has an "
-    "option for it, so the round is not counted; publish a hidden poll for the rounds to come"
-)
 _NO_RATES: Final[Mapping[str, float]] = {}
 _NOTHING_HELD: Final = 0, None
 
-# Looked up once: finding a member of an enumeration is slow, for what is done at every call.
-_OFFLINE, _WAITING, _PLAYING = State.OFFLINE, State.WAITING, State.PLAYING
-_FINISHED = State.FINISHED
+# Looked up once: finding a member of an enumeration is slow.
+_OFFLINE, _FINISHED = State.OFFLINE, State.FINISHED
 _TIME_PASSED = TimePassed()
 
-_Handler: TypeAlias = Callable[[Machine, Any, float, list[Command]], None]
+_Handler: TypeAlias = Callable[[Machine, Any, float], _Commands]
 
 
 @dataclass(frozen=True, slots=True)

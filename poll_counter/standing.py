@@ -6,8 +6,9 @@ with the commands that they will ask for: so a crowd of a million costs little m
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final, NamedTuple, get_args
+from typing import Final, get_args
 
 from .commands import CastVote, Remember, ReportCount, Warn
 from .counts import unknown_count
@@ -45,34 +46,53 @@ class State(Enum):
 
 
 class Ballot:
-    """One option of a hidden poll, and the commands to vote for it."""
+    """One option of a hidden poll, voted for in a round, and the commands to do so.
 
-    __slots__ = ("answered", "cast", "key", "option_bit", "poll_id", "remember")
+    Attributes:
+        poll_id: the hidden poll.
+        option: the option, 0-based.
+        option_bit: the option as a bit.
+        round: the round; 0 for a vote cast by an earlier machine, which did not say.
+        first: the commands to cast it the first time.
+        again: the commands to cast it once more.
+        answered: the commands when it was answered.
+    """
 
-    def __init__(self, poll_id: str, option: int) -> None:
+    __slots__ = ("again", "answered", "first", "option", "option_bit", "poll_id", "round")
+
+    def __init__(self, poll_id: str, option: int, round_: int) -> None:
         self.poll_id = poll_id
-        self.key = poll_id, option
+        self.option = option
         self.option_bit = 1 << option
-        self.remember = Remember(poll_id, option)
-        self.cast = CastVote(poll_id, option)
-        self.answered = Remember(poll_id, option, answered=True)
+        self.round = round_
+        cast = CastVote(poll_id, option)
+        self.first = Remember(poll_id, option), cast
+        self.again = (cast,)
+        self.answered = (Remember(poll_id, option, answered=True),)
 
 
-class Standing(NamedTuple):
-    """What follows from a progress for whoever is connected."""
+@dataclass(slots=True, eq=False)
+class Standing:
+    """What follows from a progress for whoever is connected, or for whoever is not."""
 
     state: State
-    """The state of a counter that is connected and not finished."""
+    """The state of a counter that is not finished."""
     live: bool
-    """Whether the event is active."""
+    """Whether the counter is connected and the event active."""
     over: bool
     """Whether the event is finished."""
     round: int
     """The round that the show is in."""
     round_bit: int
     """The round as a bit."""
+    waiting_bit: int
+    """The round as a bit while it waits; else 0."""
+    playing: int
+    """The round while it is played; else 0."""
+    choice: tuple[str, int] | None
+    """The round's hidden poll and its option in it; None without an open poll for it."""
     ballot: Ballot | None
-    """What is voted in the round; None without an open hidden poll for it."""
+    """What is voted for now, while `live`: the choice."""
     limited: bool
     """Whether that poll takes one vote of each: where answers come, a vote may be repeated."""
     spread_s: float | None
@@ -81,43 +101,93 @@ class Standing(NamedTuple):
     """The share of players that vote in it."""
     counted: bool
     """Whether there is a count to tell: there is a poll for the round, or its trivia is open."""
+    uncounted: Warn | None
+    """The warning that no poll counts the trivia that is open."""
     held: tuple[int, str | None]
     """The round and its poll: what a count's time is reckoned from, when first held (rule 8)."""
     told: tuple[int, int | None]
     """The round and its players, without results."""
-    report: ReportCount
-    """The report of the round, without results."""
+    report: tuple[ReportCount]
+    """The command to report the round, without results."""
     warnings: tuple[tuple[str, Warn], ...]
     """What the producer spoilt, and of which poll."""
+    spoilt: bool
+    """Whether there is anything to warn of."""
+
+    def is_past(self, ballot: Ballot) -> bool:
+        """Tell whether it is too late to cast a ballot (rules 2 and 12).
+
+        So it is when its option is now that of another round, for which it was not due.
+        """
+        moved = ballot.round != self.round and (ballot.poll_id, ballot.option) == self.choice
+        return self.over or ballot.round < self.round or moved
 
     @classmethod
-    def of(cls, progress: Progress) -> Standing:
-        """Give the one standing of a progress."""
+    def of(cls, progress: Progress, before: Standing | None = None) -> Standing:
+        """Give the one standing of a progress, for whoever is connected.
+
+        What is as it was in the standing `before` is the very same object, so that a machine
+        sees at a glance that it is.
+        """
         known: Standing | None = progress.memo.get(cls)
         if known is None:
-            known = progress.memo[cls] = cls._of(progress)
+            known = progress.memo[cls] = cls._of(progress, before)
         return known
 
     @classmethod
-    def _of(cls, progress: Progress) -> Standing:
+    def offline(cls, progress: Progress) -> Standing:
+        """Give the one standing of a progress, for whoever is not connected."""
+        known: Standing | None = progress.memo.get(State.OFFLINE)
+        if known is None:
+            known = progress.memo[State.OFFLINE] = replace(
+                cls.of(progress),
+                state=State.OFFLINE,
+                live=False,
+                ballot=None,
+                waiting_bit=0,
+                playing=0,
+                counted=False,
+                uncounted=None,
+                warnings=(),
+                spoilt=False,
+            )
+        return known
+
+    @classmethod
+    def _of(cls, progress: Progress, before: Standing | None) -> Standing:
         event, round_ = progress.event_state, progress.round
+        state, live = _STATES[event, progress.opened > 0], event == "active"
         poll, option = progress.poll_for(round_) or (None, 0)
         rate = 1.0 if poll is None else progress.rates[poll.id]
+        choice = (poll.id, option) if poll is not None and poll.state == "opened" else None
+        ballot = None if choice is None or not live else Ballot(*choice, round_)
+        if ballot is not None and before is not None and before.ballot is not None:
+            same = before.round == round_ and before.choice == choice
+            ballot = before.ballot if same else ballot
+        playing = round_ if state is State.PLAYING else 0
+        uncounted = Warn("no_poll", _NO_POLL.format(round_)) if playing and not choice else None
+        warnings = tuple(_warnings(progress, poll)) if live else ()
+        held, told = (round_, None if poll is None else poll.id), (round_, None)
         return cls(
-            state=_STATES[event, progress.opened > 0],
-            live=event == "active",
+            state=state,
+            live=live,
             over=event == "finished",
             round=round_,
             round_bit=1 << round_,
-            ballot=Ballot(poll.id, option) if poll is not None and poll.state == "opened" else None,
+            waiting_bit=1 << round_ if state is State.WAITING else 0,
+            playing=playing,
+            choice=choice,
+            ballot=ballot,
             limited=poll is not None and is_repeatable(poll, acknowledges=True),
             spread_s=None if poll is None else spread_of(poll, None),
             sample_rate=rate,
-            counted=poll is not None or progress.opened > 0,
-            held=(round_, None if poll is None else poll.id),
-            told=(round_, None),
-            report=ReportCount(unknown_count(round_, rate)),
-            warnings=tuple(_warnings(progress, poll)),
+            counted=live and (poll is not None or playing > 0),
+            uncounted=uncounted,
+            held=before.held if before is not None and before.held == held else held,
+            told=before.told if before is not None and before.told == told else told,
+            report=(ReportCount(unknown_count(round_, rate)),),
+            warnings=warnings,
+            spoilt=uncounted is not None or bool(warnings),
         )
 
 
@@ -144,6 +214,10 @@ def _warnings(progress: Progress, present: Element | None) -> list[tuple[str, Wa
     return warnings
 
 
+_NO_POLL = (
+    "no poll for round {0}: its trivia was published without an open hidden poll that has an "
+    "option for it, so the round is not counted; publish a hidden poll for the rounds to come"
+)
 _RATE = (
     "the sample rate of a hidden poll, {0!r}, is no number above 0 and up to 1: the poll keeps the "
     "rate it was first seen with, which is 1 where none was read, so that everybody votes; "

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poll_counter.commands import Command
+from poll_counter.facts import Fact
 from poll_counter.machine import Machine
 from simulator.records import ElementRecord
 from tests.fuzz.guided import follow, watched
@@ -62,13 +63,14 @@ def test_a_slice_finds_nothing(name: str) -> None:
 
 def test_machine_that_forgets_what_it_cast_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A vote cast again is seen."""
-    vote = Machine._vote
+    receive = Machine.receive
 
-    def forgetful(machine: Machine, now: float, out: list[Command]) -> None:
+    def forgetful(machine: Machine, fact: Fact, now: float) -> tuple[Command, ...]:
         machine._voted.clear()
-        vote(machine, now, out)
+        machine._settled = None  # it looks again what is due
+        return receive(machine, fact, now)
 
-    monkeypatch.setattr(Machine, "_vote", forgetful)
+    monkeypatch.setattr(Machine, "receive", forgetful)
     assert finds("wire")
     assert finds("show")
 

@@ -73,18 +73,20 @@ class CastsLate(Machine):
 
     def receive(self, fact: Fact, now: float) -> Commands:
         """Cast whatever was due, and is not any more."""
-        due = [vote for vote in self._pending if not vote.casts]
+        self._lay_aside()
+        due = [vote.ballot for vote in self._aside if not vote.casts]
         commands = super().receive(fact, now)
-        gone = [v for v in due if v not in self._pending and not v.casts]
-        return (*commands, *(vote.ballot.cast for vote in gone))
+        self._lay_aside()
+        kept = [vote.ballot for vote in self._aside]
+        return sum((ballot.again for ballot in due if ballot not in kept), commands)
 
 
 class SeesThePlayingPhase(Machine):
     """Votes for a round of which it saw the playing phase only."""
 
-    def _vote(self, now: float, out: list[Command]) -> None:
+    def _vote(self, now: float) -> Commands:
         self._seen |= self._standing.round_bit
-        super()._vote(now, out)
+        return super()._vote(now)
 
 
 class CountsMessages(Machine):
@@ -170,7 +172,8 @@ class ForgetsWhatItSaw(Machine):
         """Forget."""
         if isinstance(fact, Disconnected):
             self._seen = 0
-            self._pending = tuple(vote for vote in self._pending if vote.casts)
+            self._lay_aside()
+            self._aside = tuple(vote for vote in self._aside if vote.casts)
         return super().receive(fact, now)
 
 
