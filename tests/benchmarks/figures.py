@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Figure", "as_json", "in_turns", "machine", "print_figures"]
+__all__ = ["TURNS_MIN", "Figure", "as_json", "in_turns", "machine", "print_figures"]
 
 TURNS_MIN = 5
 """The fewest turns that a median is taken of."""

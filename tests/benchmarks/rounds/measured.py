@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
-from typing import NamedTuple
 
 from simulator.loops import run, running
-from tests.benchmarks.figures import Figure
+from tests.benchmarks.figures import TURNS_MIN, Figure, in_turns
 
 from .bare import Bare
 from .ours import Ours
@@ -25,11 +24,6 @@ WHOLE_ROUND_MIN = 0.55
 """Of the votes per second of bare `websockets`: 0.67 where nothing else runs."""
 CONNECT_MIN = 0.5
 """Of the connects per second of bare `websockets`."""
-
-
-class _Measured(NamedTuple):
-    connect_s: float
-    rounds_s: list[float]
 
 
 def _peers() -> dict[str, Callable[[int], Peer]]:
@@ -45,17 +39,13 @@ def _peers() -> dict[str, Callable[[int], Peer]]:
     return peers
 
 
-async def _play(clients: int) -> tuple[dict[str, _Measured], str]:
-    """Connect all peers, then let them play in turns; processor time, as all share one thread."""
-    found: dict[str, _Measured] = {}
+async def _play(clients: int) -> tuple[dict[str, list[float]], str]:
+    """Let all peers play in turns; processor time, as all share one thread."""
     async with AsyncExitStack() as stack:
         peers: dict[str, Peer] = {}
         for name, make in _peers().items():
-            peer = make(clients)
-            gc.collect()
-            begin = time.process_time()
-            peers[name] = await stack.enter_async_context(peer)
-            found[name] = _Measured(time.process_time() - begin, [])
+            peers[name] = await stack.enter_async_context(make(clients))
+        found: dict[str, list[float]] = {name: [] for name in peers}
         for number in range(1, ROUNDS):
             names = [*peers] if number % 2 else [*reversed(peers)]
             for name in names:
@@ -64,8 +54,16 @@ async def _play(clients: int) -> tuple[dict[str, _Measured], str]:
                 gc.collect()
                 begin = time.process_time()
                 await peers[name].play(number)
-                found[name].rounds_s.append(time.process_time() - begin)
+                found[name].append(time.process_time() - begin)
         return found, running()
+
+
+async def _connect(peer: Peer) -> float:
+    """Connect the clients of a peer; returns the processor time of both ends."""
+    gc.collect()
+    begin = time.process_time()
+    async with peer:
+        return time.process_time() - begin
 
 
 def measure(*, quick: bool) -> list[Figure]:
@@ -73,13 +71,13 @@ def measure(*, quick: bool) -> list[Figure]:
     clients = 200 if quick else 1000
     found, loop = run(_play(clients))
     ours = found.pop("ours")
-    per_s = clients / statistics.median(ours.rounds_s)
+    per_s = clients / statistics.median(ours)
     figures = []
     for name, other in found.items():
-        pairs = zip(ours.rounds_s, other.rounds_s, strict=True)
+        pairs = zip(ours, other, strict=True)
         ratio = statistics.median(theirs / mine for mine, theirs in pairs)
         limit = WHOLE_ROUND_MIN if name.startswith("bare") else None
-        their_per_s = clients / statistics.median(other.rounds_s)
+        their_per_s = clients / statistics.median(other)
         figures.append(
             Figure(
                 f"a round of {clients}, both ends, {loop}",
@@ -90,13 +88,15 @@ def measure(*, quick: bool) -> list[Figure]:
                 at_least=True,
             )
         )
-    bare = found["bare websockets, plain JSON"]
+    ours_s, bare_s, ratio = in_turns(
+        lambda: run(_connect(Ours(clients))), lambda: run(_connect(Bare(clients))), TURNS_MIN
+    )
     figures.append(
         Figure(
             "connecting, both ends",
-            f"{clients / ours.connect_s:,.0f}/s",
-            f"{clients / bare.connect_s:,.0f}/s, bare websockets",
-            bare.connect_s / ours.connect_s,
+            f"{clients / ours_s:,.0f}/s",
+            f"{clients / bare_s:,.0f}/s, bare websockets",
+            1.0 / ratio,
             CONNECT_MIN,
             at_least=True,
         )
