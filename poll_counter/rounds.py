@@ -202,8 +202,12 @@ class Progress:
             key = tuple(map(_exactly, elements)), rev, event_state, event_rev
             known = self.memo.get(key)
             if known is None:
-                after = self._with_snapshot(elements, rev).with_event(event_state, event_rev)
-                known = after if after is self else _held.setdefault(_identity(after), after)
+                welcome = _identity(self), key
+                known = _welcomed.get(welcome)
+                if known is None:
+                    after = self._with_snapshot(elements, rev).with_event(event_state, event_rev)
+                    known = after if after is self else _held.setdefault(_identity(after), after)
+                    _welcomed[welcome] = known
                 self._then(key, known)
                 self._then(at, known, elements)
         return known
@@ -389,3 +393,5 @@ def _identity(progress: Progress) -> object:
 
 _held: Final[WeakValueDictionary[object, Progress]] = WeakValueDictionary()
 """What was told by snapshots, as long as anybody holds it: a crowd in one process shares it."""
+_welcomed: Final[WeakValueDictionary[object, Progress]] = WeakValueDictionary()
+"""(What was held, what a snapshot told) -> what is held then: worked out once for all who join."""

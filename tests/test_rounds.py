@@ -417,6 +417,26 @@ def test_clients_of_a_process_share_what_they_were_told() -> None:
     assert one.with_state("T1", "closed", 11) is other.with_state("T1", "closed", 11)
 
 
+def test_what_a_crowd_is_told_as_it_joins_is_worked_out_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As long as somebody holds it, and for those alone who held the same before."""
+    worked_out, work_out = list[int | None](), Progress._with_snapshot
+
+    def noted(before: Progress, elements: tuple[Element, ...], rev: int | None) -> Progress:
+        worked_out.append(rev)
+        return work_out(before, elements, rev)
+
+    monkeypatch.setattr(Progress, "_with_snapshot", noted)
+    held = welcome(poll(rev=1))
+    assert all(welcome(poll(rev=1)) is held for _ in range(3))
+    assert worked_out == [9]
+    restarted = Progress(Recognise()).with_rates({"P": 0.5})
+    other = restarted.with_welcome((poll(rev=1),), 9, "active", 1)
+    assert (held.rates, other.rates) == ({"P": 1.0}, {"P": 0.5})
+    assert worked_out == [9, 9]
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -456,11 +476,11 @@ def test_what_a_crowd_held_is_freed() -> None:
     """What was told by a snapshot is kept for as long as somebody holds it."""
     gc.disable()
     try:
-        before = len(rounds._held)
+        before = len(rounds._held), len(rounds._welcomed)
         held = [welcome(poll(rev=1)) for _ in range(3)]
-        assert len(rounds._held) == before + 1
+        assert (len(rounds._held), len(rounds._welcomed)) == (before[0] + 1, before[1] + 1)
         held.clear()
-        assert len(rounds._held) == before
+        assert (len(rounds._held), len(rounds._welcomed)) == before
     finally:
         gc.enable()
 
