@@ -424,14 +424,7 @@ class Machine:
             return ()
         on_its_way = self._ballot is not None or self._aside
         if not on_its_way or not self._take(ballot.poll_id, ballot.option):
-            if (
-                not self._seen & standing.round_bit
-                or self._voted.get(ballot.poll_id, 0) & ballot.option_bit
-                or (
-                    standing.sample_rate != 1.0
-                    and self._sits_out(ballot.poll_id, standing.sample_rate)
-                )
-            ):
+            if not self._is_due(ballot, standing):
                 return ()
             if self._ballot is not None:
                 self._lay_aside()
@@ -445,6 +438,17 @@ class Machine:
             return self._cast(ballot, now)
         self.deadline = self._at
         return ()
+
+    def _is_due(self, ballot: Ballot, standing: Standing) -> bool:
+        """Tell whether the player has seen the round, has not voted in it, and is to vote."""
+        return (
+            self._seen & standing.round_bit != 0
+            and not self._voted.get(ballot.poll_id, 0) & ballot.option_bit
+            and (
+                standing.sample_rate == 1.0
+                or not self._sits_out(ballot.poll_id, standing.sample_rate)
+            )
+        )
 
     def _cast(self, ballot: Ballot, now: float) -> _Commands:
         """Cast the vote in hand, for the first time or again."""
