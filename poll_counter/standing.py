@@ -126,8 +126,8 @@ class Standing:
     def of(cls, progress: Progress, before: Standing | None = None) -> Standing:
         """Give the one standing of a progress, for whoever is connected.
 
-        What is as it was in the standing `before` is the very same object, so that a machine
-        sees at a glance that it is.
+        What of the round is as it was in the standing `before` is the very same object, so that
+        a machine sees at a glance that it is, and nothing is made twice.
         """
         known: Standing | None = progress.memo.get(cls)
         if known is None:
@@ -160,14 +160,18 @@ class Standing:
         poll, option = progress.poll_for(round_) or (None, 0)
         rate = 1.0 if poll is None else progress.rates[poll.id]
         choice = (poll.id, option) if poll is not None and poll.state == "opened" else None
-        ballot = None if choice is None or not live else Ballot(*choice, round_)
-        if ballot is not None and before is not None and before.ballot is not None:
-            same = before.round == round_ and before.choice == choice
-            ballot = before.ballot if same else ballot
+        held = round_, None if poll is None else poll.id
+        kept = before  # as long as it is the same round, and the same vote
+        if kept is not None and (kept.held, kept.choice, kept.sample_rate) != (held, choice, rate):
+            kept = None
+        ballot = None if kept is None else kept.ballot
+        if not live or choice is None:
+            ballot = None
+        elif ballot is None:
+            ballot = Ballot(*choice, round_)
         playing = round_ if state is State.PLAYING else 0
         uncounted = Warn("no_poll", _NO_POLL.format(round_)) if playing and not choice else None
         warnings = tuple(_warnings(progress, poll)) if live else ()
-        held, told = (round_, None if poll is None else poll.id), (round_, None)
         return cls(
             state=state,
             live=live,
@@ -183,9 +187,9 @@ class Standing:
             sample_rate=rate,
             counted=live and (poll is not None or playing > 0),
             uncounted=uncounted,
-            held=before.held if before is not None and before.held == held else held,
-            told=before.told if before is not None and before.told == told else told,
-            report=(ReportCount(unknown_count(round_, rate)),),
+            held=kept.held if kept else held,
+            told=kept.told if kept else (round_, None),
+            report=kept.report if kept else (ReportCount(unknown_count(round_, rate)),),
             warnings=warnings,
             spoilt=uncounted is not None or bool(warnings),
         )

@@ -30,6 +30,7 @@ def test_what_stays_the_same_is_the_same_object() -> None:
     assert playing.ballot is waiting.ballot
     assert playing.held is waiting.held
     assert playing.told is waiting.told
+    assert playing.report is waiting.report
 
 
 def test_another_round_or_poll_has_another_ballot() -> None:
@@ -43,6 +44,24 @@ def test_another_round_or_poll_has_another_ballot() -> None:
         assert ballot is not None
         assert (ballot.poll_id, ballot.option, ballot.round) == told
         assert standing.held == (ballot.round, ballot.poll_id)
+
+
+def test_another_option_of_the_same_poll_has_another_ballot() -> None:
+    """The first page lost an option, so that the round is another option of the second."""
+    pages = [[poll(options=options, page=0), poll("Q", page=1)] for options in (3, 2)]
+    first, second = (progress(*page, *finished(3)) for page in pages)
+    before = Standing.of(first)
+    for standing, option in ((before, 0), (Standing.of(second, before), 1)):
+        assert standing.choice == ("Q", option)
+        assert standing.ballot is not None
+        assert standing.ballot.option == option
+
+
+def test_another_sample_rate_is_reported() -> None:
+    """A report tells the rate that its poll is known by, whatever was told before."""
+    sampled = progress(P).with_rates({"P": 0.5})
+    (report,) = Standing.of(sampled, Standing.of(progress(P))).report
+    assert report.count.sample_rate == 0.5
 
 
 def test_offline_there_is_nothing_to_vote_for_nor_to_tell() -> None:
