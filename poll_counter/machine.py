@@ -371,7 +371,7 @@ class Machine:
             self._end(now)
         else:
             self._ends_at = None
-        if standing.live and standing.held is not self._held:
+        if standing.held is not self._held and standing.live:
             if standing.held != self._held:
                 self._since = now
             self._held = standing.held
