@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from .commands import Command, Remember, RememberRate, ReportCount, Skip, Warn
+from .commands import Command, Remember, RememberRate, ReportCount, Skip
 from .counts import Counts, RoundCount
 from .elements import Element, Recognise
 from .errors import MisuseError
@@ -172,7 +172,7 @@ class Machine:
         self._since = 0.0  # since when
         self._told: tuple[int, int | None] | None = None
         self._untold = False  # results have come since
-        self._warned: frozenset[tuple[str, object]] = frozenset()
+        self._warned: frozenset[object] = frozenset()
         self._ends_at: float | None = None
         self._recall(remembered)
 
@@ -217,7 +217,8 @@ class Machine:
         if self._ballot is not None and self.deadline is not None and now >= self.deadline:
             commands += self._cast(self._ballot, now)
         if self._untold:
-            commands += self._report(now, self._standing)
+            self._untold = False
+            commands += self._report(now)
         return commands
 
     def wake(self, now: float) -> tuple[Command, ...]:
@@ -382,8 +383,11 @@ class Machine:
         may_vote = on_its_way or standing.waiting_bit or standing.ballot is not before.ballot
         if may_vote and self.active:
             commands += self._vote(now)
-        if standing.told is not self._told or self._counts is not None or standing.spoilt:
-            commands += self._report(now, before)
+        if standing.told is not self._told or self._counts is not None:
+            self._untold = False
+            commands += self._report(now)
+        if standing.spoilt:
+            commands += self._warn(now, before)
         return commands
 
     def _lapse(self, standing: Standing) -> None:
@@ -458,7 +462,8 @@ class Machine:
         self.deadline = self._at if self._standing.limited and self._acknowledges else None
         if casts:
             return ballot.again
-        self._voted[ballot.poll_id] = self._voted.get(ballot.poll_id, 0) | ballot.option_bit
+        voted, poll_id = self._voted, ballot.poll_id
+        voted[poll_id] = voted.get(poll_id, 0) | ballot.option_bit
         return ballot.first
 
     def _sits_out(self, poll_id: str, sample_rate: float) -> bool:
@@ -499,37 +504,36 @@ class Machine:
 
     # What the app is told
 
-    def _report(self, now: float, before: Standing) -> _Commands:
-        """Tell the app when the number or the round has changed, and what spoils the count."""
-        standing, count = self._standing, None
-        commands: _Commands = ()
-        if self._counts is not None:
-            self._untold = False
-            count = self._counts.count(self.progress, standing.round, now)
+    def _report(self, now: float) -> _Commands:
+        """Tell the app when the number or the round has changed."""
+        standing = self._standing
+        count = None if self._counts is None else self._count(now)
         if count is not None:
-            if self._told != (standing.round, count.players):
-                self._told = standing.round, count.players
-                commands = (ReportCount(count),)
-        elif standing.counted:
-            if self._told != standing.told:
-                commands = standing.report
-            self._told = standing.told
-        if (
-            standing.uncounted is not None
-            and standing.playing != before.playing  # its trivia was published, or found open
-            and not (count and count.votes)
-        ):
-            commands += self._warn(standing.playing, standing.uncounted)
-        for poll_id, warning in standing.warnings:
-            commands += self._warn(poll_id, warning)
-        return commands
-
-    def _warn(self, of: object, warning: Warn) -> _Commands:
-        about = warning.kind, of
-        if about in self._warned:
+            if self._told == (standing.round, count.players):
+                return ()
+            self._told = standing.round, count.players
+            return (ReportCount(count),)
+        if not standing.counted:
             return ()
-        self._warned |= {about}
-        return (warning,)
+        before, self._told = self._told, standing.told
+        return () if before == standing.told else standing.report
+
+    def _warn(self, now: float, before: Standing) -> _Commands:
+        """Tell the app what spoils the count, once of each."""
+        standing, found = self._standing, self._standing.warnings
+        if standing.uncounted is not None and standing.playing != before.playing:
+            count = self._count(now)  # its trivia was published, or found open
+            if count is None or not count.votes:
+                found = (standing.uncounted, *found)
+        new = tuple(each for each in found if each[0] not in self._warned)
+        self._warned = self._warned.union(about for about, _ in new)
+        return tuple(warning for _, warning in new)
+
+    def _count(self, now: float) -> RoundCount | None:
+        """The count of the present round, if results were told."""
+        if self._counts is None:
+            return None
+        return self._counts.count(self.progress, self._standing.round, now)
 
     def _new_counts(self) -> Counts:
         return Counts(acknowledges=self._acknowledges, spread_s=self._spread_s)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final, get_args
+from typing import Final, TypeAlias, get_args
 
 from .commands import CastVote, Remember, ReportCount, Warn
 from .counts import unknown_count
@@ -71,6 +71,10 @@ class Ballot:
         self.answered = (Remember(poll_id, option, answered=True),)
 
 
+_Warning: TypeAlias = tuple[object, Warn]
+"""What it is about, so that it is told once; and the warning."""
+
+
 @dataclass(slots=True, eq=False)
 class Standing:
     """What follows from a progress for whoever is connected, or for whoever is not."""
@@ -101,16 +105,16 @@ class Standing:
     """The share of players that vote in it."""
     counted: bool
     """Whether there is a count to tell: there is a poll for the round, or its trivia is open."""
-    uncounted: Warn | None
-    """The warning that no poll counts the trivia that is open."""
+    uncounted: _Warning | None
+    """That no poll counts the trivia that is open."""
     held: tuple[int, str | None]
     """The round and its poll: what a count's time is reckoned from, when first held (rule 8)."""
     told: tuple[int, int | None]
     """The round and its players, without results."""
     report: tuple[ReportCount]
     """The command to report the round, without results."""
-    warnings: tuple[tuple[str, Warn], ...]
-    """What the producer spoilt, and of which poll."""
+    warnings: tuple[_Warning, ...]
+    """What the producer spoilt."""
     spoilt: bool
     """Whether there is anything to warn of."""
 
@@ -170,7 +174,9 @@ class Standing:
         elif ballot is None:
             ballot = Ballot(*choice, round_)
         playing = round_ if state is State.PLAYING else 0
-        uncounted = Warn("no_poll", _NO_POLL.format(round_)) if playing and not choice else None
+        uncounted = None
+        if playing and not choice:
+            uncounted = ("no_poll", round_), Warn("no_poll", _NO_POLL.format(round_))
         warnings = tuple(_warnings(progress, poll)) if live else ()
         return cls(
             state=state,
@@ -207,14 +213,18 @@ _STATES: Final = {
 }
 
 
-def _warnings(progress: Progress, present: Element | None) -> list[tuple[str, Warn]]:
-    warnings = [
-        (poll.id, Warn("sample_rate", _RATE.format(poll.custom_fields[SAMPLE_RATE_FIELD])))
+def _warnings(progress: Progress, present: Element | None) -> list[_Warning]:
+    warnings: list[_Warning] = [
+        (
+            ("sample_rate", poll.id),
+            Warn("sample_rate", _RATE.format(poll.custom_fields[SAMPLE_RATE_FIELD])),
+        )
         for poll in progress.polls
         if sample_rate_of(poll) is None
     ]
     if present is not None and present.reveal_results_mode not in {None, "vote"}:
-        warnings.append(("", Warn("results_hidden", _HIDDEN.format(present.reveal_results_mode))))
+        told = Warn("results_hidden", _HIDDEN.format(present.reveal_results_mode))
+        warnings.append((("results_hidden", ""), told))
     return warnings
 
 
