@@ -222,7 +222,7 @@ def bytes_per_machine() -> float:
 
 def measure(*, quick: bool) -> list[Figure]:
     """Measure in turns."""
-    turns = 5 if quick else TURNS
+    turns = TURNS if quick else 2 * TURNS
     play(crowd())
     us, floor_us, ratio = in_turns(lambda: play(crowd()), lambda: play(dispatches()), turns)
     size, sampling = bytes_per_machine(), decision()
