@@ -49,7 +49,7 @@ SLACK_S = 1.0
 ARRIVAL_TIMEOUT_S = 60.0
 """A crowd that is not in after this, beyond its arrival time, ends the run."""
 RESULTS_PER_S = 10_000
-"""How many clients are told results in a second, at most: crowds of 10,000 and 15,000 kept up."""
+"""How many clients are told results in a second, at most: crowds of up to 20,000 kept up."""
 FAREWELL_S = 15.0
 """How long the clients may take to leave a finished event."""
 
