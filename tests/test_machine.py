@@ -816,6 +816,14 @@ def test_notice_comes_for_a_poll_that_closed_before_the_trivia() -> None:
     assert [type(c) for c in client.tell(opens(1))] == [Warn]
 
 
+def test_no_notice_for_a_round_that_has_votes() -> None:
+    """What a poll had counted before it closed is the count of the round, whenever it closed."""
+    closed = ElementStateChanged("P", "closed")
+    client = play(Client(), welcomed(P), 1, results("P", {0: 4}), closed, opens(1))
+    assert client.warned == []
+    assert client.machine.history(client.now)[1].players == 4
+
+
 def test_no_notice_for_a_round_that_a_poll_counts() -> None:
     """A trivia published with an open poll brings no notice, with or without votes as yet."""
     client = play(Client(), welcomed(P), 1, opens(1), results("P", {}), 1)
