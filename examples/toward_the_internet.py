@@ -16,14 +16,14 @@ SPREAD_S = 10.0  # over which the votes of a round are spread
 AT_ONCE_S = 1.0  # what the same takes without a spread: everybody answers to one message
 RUSH, RUSH_S = 0.8, 120.0  # the share that joins in the last two minutes
 RECONNECT_S = 5.0  # the first reconnect is delayed by up to this
-TALLIES_PER_S = 4.0  # results are told so often while they change
+TALLIES_PER_S = 2.0  # results are told so often while they change
 SAMPLE_RATE = 0.01
 
 # One core: python -m tests.benchmarks.platform_costs. Put in your own platform's.
-CONNECTION_US = 425.0  # a handshake, hello and welcome
-VOTE_US = 231.0  # taken and answered
-TALLY_US = 17.3  # one frame to one player
-CONNECTION_KIB = 17.9
+CONNECTION_US = 493.0  # a handshake, hello and welcome
+VOTE_US = 219.0  # taken and answered
+TALLY_US = 21.4  # one frame to one player
+CONNECTION_KIB = 17.8
 CORE_USE_MAX = 0.6  # of a core's time; the rest is for what nobody foresaw
 # One node
 CONNECTIONS_MAX = 20_000  # the default of simulator/limits.py
