@@ -17,7 +17,7 @@ from simulator.report import print_report
 
 from .hosts import hosts
 from .redis_server import RedisServer
-from .show import Disturbed, Place, run_nodes
+from .show import Disturbed, Place, run_nodes, small_show
 
 ROUND_S = 20.0
 """Of the whole show. A node dies at about a seventh of a round, with most of the clients: those of
@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("--redis-round", type=int, default=5, help="0: Redis stays up")
     parser.add_argument("--processes", type=int, default=PROCESSES, help="of the crowd")
     parser.add_argument("--hosts", action="store_true", help="each node on a host of its own")
-    parser.add_argument("--quick", action="store_true", help="300 players, 4 rounds of 4 s")
+    parser.add_argument("--quick", action="store_true", help="300 players, 4 rounds of 8 s")
     options = parser.parse_args()
     logging.getLogger("poll_counter").setLevel(logging.ERROR)
     console = Console(highlight=False)
@@ -56,7 +56,7 @@ def main() -> int:
     )
     redis_round, processes = options.redis_round, options.processes
     if options.quick:
-        scenario = Disturbed(players=300, rounds=4, round_time=4.0)
+        scenario = small_show(300)
         redis_round, processes = 3, 1
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="poll-counter-nodes-"))

@@ -18,7 +18,7 @@ from simulator.checks.judge import Row
 from simulator.host import make_show, run_show
 from simulator.loops import running
 from simulator.nodes.book import audit
-from simulator.nodes.node import KEY
+from simulator.nodes.node import BACKOFF_CAP_S, BUSY_S, KEY
 from simulator.report import Report, by_round
 from simulator.scenario import Scenario
 from simulator.shards import gathered
@@ -38,7 +38,7 @@ from .figures import Figures, Outage, figures
 from .process import NodeProcess
 from .redis_server import RedisServer
 
-__all__ = ["Disturbed", "Place", "Shown", "run_nodes"]
+__all__ = ["Disturbed", "Place", "Shown", "run_nodes", "small_show"]
 
 KILL_AT = 0.25
 """When in a waiting phase a node is killed: votes are due then."""
@@ -80,6 +80,21 @@ class Disturbed(Scenario):
     def is_calm(self) -> bool:
         """Counts in rounds in which a node dies are shown late."""
         return False
+
+    @property
+    def bearable_s(self) -> float:
+        """How long Redis may be gone from its kill on, with nobody counted too late.
+
+        The nodes look for it at least each `BACKOFF_CAP_S`; who was told to be busy just before one
+        finds it is back after twice `BUSY_S` at the latest, and the round is not to be over then.
+        """
+        killed_at = RESTART_AT * self.waiting_s
+        return self.round_time - killed_at - BACKOFF_CAP_S - 2.0 * BUSY_S
+
+
+def small_show(players: int) -> Disturbed:
+    """A show of half a minute that bears a machine on which Redis takes seconds to start."""
+    return Disturbed(players=players, rounds=4, round_time=8.0, waiting=0.4, spread=1.6, arrive=0.3)
 
 
 class _Nodes:
