@@ -106,9 +106,16 @@ def answered_again(evidence: Evidence) -> list[Breach]:
             continue
         apart_s = two.at - one.at
         told = left.get(one.connection, two.at) >= one.at + latency_s
-        too_soon = len(connections) == 1 and apart_s < ANSWER_TIMEOUT_S - latency_s
+        timed_out = len(connections) == 1 and apart_s >= ANSWER_TIMEOUT_S - latency_s
+        too_soon = len(connections) == 1 and not timed_out
         if too_soon or (told and apart_s > 2 * latency_s):
-            wrong.append((evidence.rounds.get(option, 0), f"by player {one.user}"))
+            text = f"by player {one.user}"
+            if timed_out:
+                text += (
+                    f", {apart_s:.1f} s after it was answered: who has no answer after "
+                    f"{ANSWER_TIMEOUT_S:.0f} s asks again; is this machine too slow for the crowd?"
+                )
+            wrong.append((evidence.rounds.get(option, 0), text))
     return _breaches("once per (poll, option)", wrong)
 
 

@@ -274,7 +274,7 @@ def test_a_vote_that_was_answered_is_not_cast_again(again: str, times: int) -> N
     else:
         ((round_, rule, many, example),) = found
         assert (round_, rule, many) == (1, ONCE, times)
-        assert example in {"by player ann", "by player bob"}
+        assert example.partition(",")[0] in {"by player ann", "by player bob"}
 
 
 @pytest.mark.parametrize(("at", "times"), [("3.9", 1), ("4.0", 0), ("5.0", 0), ("5.1", 1)])
@@ -282,6 +282,20 @@ def test_on_one_connection_a_vote_is_repeated_after_the_answer_timeout(at: str, 
     """With a latency of 2 s: before 3 s it is too soon, after 4 s it has been answered."""
     found = answered_again(evidence(f"{STORY} {at} refused ann P 0", latency_s=2.0))
     assert [breach.times for breach in found] == [1] * times
+
+
+def test_an_answer_that_came_too_late_may_be_the_machine_s_doing() -> None:
+    """Who runs a crowd that is too large for the machine reads what to look for."""
+    (soon,) = answered_again(evidence(f"{STORY} 3.9 refused ann P 0", latency_s=2.0))
+    assert soon.example == "by player ann"
+    (late,) = answered_again(evidence(f"{STORY} 6.3 refused ann P 0", latency_s=2.0))
+    assert late.example == (
+        "by player ann, 5.3 s after it was answered: who has no answer after 5 s asks again; "
+        "is this machine too slow for the crowd?"
+    )
+    again = f"{STORY} 1.9 left ann\n 2.0 joined ann/2\n 6.3 refused ann/2 P 0"
+    (elsewhere,) = answered_again(evidence(again, latency_s=0.2))
+    assert elsewhere.example == "by player ann"
 
 
 @pytest.mark.parametrize(
