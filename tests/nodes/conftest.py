@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator, Generator
 import pytest
 from redis.asyncio import Redis
 
-from tests.support.nodes.redis_server import RedisServer, redis_command
+from tests.support.nodes.redis_server import IN_MEMORY, RedisServer, redis_command
 
 
 @pytest.fixture(scope="session")
 def shared_redis() -> Generator[RedisServer]:
     """A Redis that is started once."""
-    with RedisServer(redis_command()) as server:
+    with RedisServer(redis_command(), parent=IN_MEMORY) as server:
         yield server
 
 
@@ -38,5 +38,5 @@ async def client(redis: RedisServer) -> AsyncGenerator[Redis]:
 @pytest.fixture
 def own_redis() -> Generator[RedisServer]:
     """A Redis that the test may stop, start, pause and have forget."""
-    with RedisServer(redis_command()) as server:
+    with RedisServer(redis_command(), parent=IN_MEMORY) as server:
         yield server

@@ -424,8 +424,8 @@ async def test_writes_while_redis_is_away(
     own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """503, which says that it may yet be done; a node that starts says what is missing."""
-    monkeypatch.setattr("simulator.nodes.node.WRITE_S", 0.3)
     async with pair(own_redis) as both:
+        monkeypatch.setattr("simulator.nodes.node.WRITE_S", 0.3)
         own_redis.kill()
         url = both.one.web.url
         async with ControlApi(url, token=both.one.token, attempts=1) as once:

@@ -14,7 +14,7 @@ import pytest
 from simulator.__main__ import main
 from tests.support.nodes.hosts import hosts
 from tests.support.nodes.process import NodeProcess
-from tests.support.nodes.redis_server import RedisServer, redis_command
+from tests.support.nodes.redis_server import IN_MEMORY, RedisServer, redis_command
 from tests.support.nodes.show import run_nodes, small_show
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ async def test_nodes_die_and_redis_is_restarted(tmp_path: Path) -> None:
             tmp_path,
             places=made.places,
             redis_round=3,
-            redis=RedisServer(redis_command(), made.redis),
+            redis=RedisServer(redis_command(), made.redis, parent=IN_MEMORY),
         )
     assert len(shown.killed) == 2
     rows = [(row.must, row.may, row.counted) for row in shown.report.rows]

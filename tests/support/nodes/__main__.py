@@ -16,7 +16,7 @@ from simulator.loops import run
 from simulator.report import print_report
 
 from .hosts import hosts
-from .redis_server import RedisServer
+from .redis_server import IN_MEMORY, RedisServer
 from .show import Disturbed, Place, run_nodes, small_show
 
 ROUND_S = 20.0
@@ -60,10 +60,11 @@ def main() -> int:
         redis_round, processes = 3, 1
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="poll-counter-nodes-"))
-        places, redis = [Place()] * options.nodes, RedisServer()
+        parent = IN_MEMORY if options.quick else None
+        places, redis = [Place()] * options.nodes, RedisServer(parent=parent)
         if options.hosts:
             made = stack.enter_context(hosts(options.nodes))
-            places, redis = made.places, RedisServer(host=made.redis)
+            places, redis = made.places, RedisServer(host=made.redis, parent=parent)
             kind = "network namespaces" if made.are_namespaces else "loopback addresses"
             console.print(f"hosts are {kind}: {', '.join(place.host for place in places)}")
         shown = run(

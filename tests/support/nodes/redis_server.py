@@ -15,9 +15,11 @@ from typing import Self
 
 import pytest
 
-__all__ = ["RedisServer", "redis_command"]
+__all__ = ["IN_MEMORY", "RedisServer", "redis_command"]
 
 START_S = 20.0
+IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where files are in memory, if anywhere: what else the disk has to do holds up no small show."""
 
 
 def redis_command() -> str:
@@ -36,6 +38,7 @@ class RedisServer:
         command: where `redis-server` is.
         host: the address to listen on.
         prefix: what is to be put before the command, such as the entering of a namespace.
+        parent: where its folder is; among other temporary ones unless told.
     """
 
     def __init__(
@@ -44,8 +47,9 @@ class RedisServer:
         host: str = "127.0.0.1",
         *,
         prefix: tuple[str, ...] = (),
+        parent: str | None = None,
     ) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="poll-counter-redis-")
+        self._folder = tempfile.TemporaryDirectory(prefix="poll-counter-redis-", dir=parent)
         self._prefix, self._command, self._host = prefix, command, host
         self.port = 0
 
