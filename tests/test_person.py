@@ -142,69 +142,52 @@ def test_a_player_that_roams_says_hello_to_the_next_edge() -> None:
 # The timer
 
 
-def test_a_machine_is_woken_at_its_deadline() -> None:
-    """In the first tick that is not before it, with a time that is not before it."""
-    around, script = Around(), Script([0.5, 1.2345, 1.2345])
+def played(deadlines: list[float | None], *told_at: int) -> tuple[Around, Script]:
+    """Start a player whose machine has these deadlines, and tell it something at these ticks."""
+    around, script = Around(), Script([*deadlines])
     one = person(around, script.make)
     one.start()
-    around.at(100, lambda: one.tell(Disconnected()))
+    for tick in told_at:
+        around.at(tick, lambda: one.tell(Disconnected()))
     around.clock.run()
+    return around, script
+
+
+def test_a_machine_is_woken_at_its_deadline() -> None:
+    """In the first tick that is not before it, with a time that is not before it."""
+    around, script = played([0.5, 1.2345, 1.2345], 100)
     assert script.wakes == [0.5, 1.235, 1.235]
     assert around.clock.now == 1235
 
 
 def test_a_deadline_that_has_come_is_met_at_once() -> None:
     """In the same tick."""
-    around, script = Around(), Script([0.05, None])
-    one = person(around, script.make)
-    one.start()
-    around.at(100, lambda: one.tell(Disconnected()))
-    around.clock.run()
+    _, script = played([0.05, None], 100)
     assert script.wakes == [0.1]
 
 
 def test_an_earlier_deadline_takes_the_place_of_a_later_one() -> None:
     """The wake that is out of date does nothing."""
-    around, script = Around(), Script([0.5, 0.3, None])
-    one = person(around, script.make)
-    one.start()
-    around.at(100, lambda: one.tell(Disconnected()))
-    around.at(200, lambda: one.tell(Disconnected()))
-    around.clock.run()
+    _, script = played([0.5, 0.3, None], 100, 200)
     assert script.wakes == [0.3]
 
 
 def test_a_wake_that_is_out_of_date_enters_no_other() -> None:
     """Else the calls for one player would grow more and more."""
-    around, script = Around(), Script([0.5, 0.3, 0.9, None])
-    one = person(around, script.make)
-    one.start()
-    around.at(100, lambda: one.tell(Disconnected()))
-    around.at(200, lambda: one.tell(Disconnected()))
-    around.clock.run()
+    around, script = played([0.5, 0.3, 0.9, None], 100, 200)
     assert script.wakes == [0.3, 0.9]
     assert around.clock.calls == 2 + 3, "what was told; the wakes at 0.3, 0.5 and 0.9"
 
 
 def test_a_deadline_that_moved_back_is_met_then() -> None:
     """At the first one the machine is not woken."""
-    around, script = Around(), Script([0.3, 0.5, None])
-    one = person(around, script.make)
-    one.start()
-    around.at(100, lambda: one.tell(Disconnected()))
-    around.at(200, lambda: one.tell(Disconnected()))
-    around.clock.run()
+    _, script = played([0.3, 0.5, None], 100, 200)
     assert script.wakes == [0.5]
 
 
 def test_a_deadline_that_was_dropped_is_not_met() -> None:
     """And a new one is."""
-    around, script = Around(), Script([0.3, None, 0.9, None])
-    one = person(around, script.make)
-    one.start()
-    for tick in (100, 200, 600):
-        around.at(tick, lambda: one.tell(Disconnected()))
-    around.clock.run()
+    _, script = played([0.3, None, 0.9, None], 100, 200, 600)
     assert script.wakes == [0.9]
 
 
@@ -228,13 +211,8 @@ def test_an_app_that_has_ended_is_not_woken() -> None:
 
 def test_a_time_that_cannot_be_told_exactly_is_not_told_early() -> None:
     """Whatever the fraction: the machine never sees a wake before its deadline."""
-    around = Around()
     deadlines: list[float | None] = [n / 7.0 + 1.0 / 3.0 for n in range(200)]
-    script = Script([*deadlines])
-    one = person(around, script.make)
-    one.start()
-    around.at(10, lambda: one.tell(Disconnected()))
-    around.clock.run()
+    _, script = played(deadlines, 10)
     assert len(script.wakes) == 200
     for woken, deadline in zip(script.wakes, deadlines, strict=True):
         assert deadline is not None
