@@ -134,7 +134,8 @@ async def test_a_broken_crowd_in_two_processes_is_found_out() -> None:
 
 async def test_the_live_table_shows_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those connected and the counts, added up from what the processes tell."""
-    scenario, seen = Scenario(players=7, rounds=1, round_time=2.0), list[tuple[object, ...]]()
+    scenario = Scenario(players=7, rounds=1, round_time=4.0, spread=0.5)
+    seen = list[tuple[object, ...]]()
     shards = list[Shards]()
     aenter = Shards.__aenter__
 
