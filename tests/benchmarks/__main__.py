@@ -13,7 +13,7 @@ import sys
 
 from rich.console import Console
 
-from . import clients, frames, import_time, machine_calls, virtual_world
+from . import alone, clients, frames, import_time, machine_calls, virtual_world
 from .figures import Figure, as_json, print_figures
 from .presence import measured as presence
 from .rounds import measured
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "import": import_time.measure,
     "frame": frames.measure,
     "machine": machine_calls.measure,
+    "alone": alone.measure,
     "round": measured.measure,
     "client": clients.measure,
     "presence": presence.measure,
