@@ -180,12 +180,10 @@ class LiveServer:
             if hello is None:
                 return
             try:
-                welcome = self.emulator.connect(number, hello.event, hello.user, self.now())
+                self._welcome(number, connection, hello)
             except EmulatorError as error:
                 await self._dismiss(connection, UNKNOWN_EVENT, "unknown_event", str(error))
                 return
-            self._members.setdefault(hello.event, {})[number] = connection
-            self.tell(welcome)
             await self._listen(number, connection, hello.user)
         except ConnectionClosed:
             pass
@@ -214,6 +212,12 @@ class LiveServer:
             await self._dismiss(connection, TOO_OFTEN, "too_many_hellos", "come back later")
             return None
         return request
+
+    def _welcome(self, number: int, connection: ServerConnection, hello: Hello) -> None:
+        """Let somebody into an event, and tell it where that stands; may raise EmulatorError."""
+        welcome = self.emulator.connect(number, hello.event, hello.user, self.now())
+        self._members.setdefault(hello.event, {})[number] = connection
+        self.tell(welcome)
 
     async def _listen(self, number: int, connection: ServerConnection, user: str) -> None:
         """Take in what a member says, as fast as it may speak."""
