@@ -167,7 +167,7 @@ class Machine:
 
         # The progress for which `deadline` and all below was worked out; None: do it again.
         self._settled: Progress | None = None
-        self._standing = Standing.offline(self.progress)
+        self._standing = _NOWHERE
         self._held: tuple[int, str | None] = _NOTHING_HELD  # the round last live, and its poll
         self._since = 0.0  # since when
         self._told: tuple[int, int | None] | None = None
@@ -551,6 +551,7 @@ class Machine:
 
 _NO_RATES: Final[Mapping[str, float]] = {}
 _NOTHING_HELD: Final = 0, None
+_NOWHERE: Final = Standing.offline(Progress(Recognise()))  # before anything was told
 
 # Looked up once: finding a member of an enumeration is slow.
 _OFFLINE, _FINISHED = State.OFFLINE, State.FINISHED
