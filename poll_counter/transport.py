@@ -12,7 +12,7 @@ import random
 import ssl as ssl_module
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -164,7 +164,6 @@ class _Address(NamedTuple):
     loopback: bool
 
     @classmethod
-    @lru_cache(maxsize=16)  # a crowd of one process goes to few servers
     def read(cls, url: str, *, allow_plain: bool) -> _Address:
         """Take a URL apart; raises MisuseError for one that cannot work."""
         try:
@@ -339,9 +338,9 @@ class WebSocketTransport:
                 raise _WrongPeerError("wrong_subprotocol", speak)  # noqa: TRY301 - caught by all
             # Asked for now, so that a platform that is down does not load the app's backend.
             token = None if self._token is None else await self._token.get(event_id, player_id)
-            hello = wire.encode(wire.Hello(event=event_id, user=player_id, token=token))
+            hello = wire.Hello(event=event_id, user=player_id, token=token)
             with suppress(ConnectionClosed):  # what the server said before is read all the same
-                await connection.send(hello)
+                await connection.send(wire.encode(hello))
             self._connection = connection
             yield connection
         except _WrongPeerError as error:

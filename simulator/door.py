@@ -10,7 +10,6 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Hashable
-from functools import lru_cache
 from typing import NamedTuple
 
 from .limits import Buckets, Limits
@@ -114,7 +113,6 @@ class Door:
         return Refused(status, text, wait_s, told)
 
 
-@lru_cache(maxsize=1024)  # a crowd comes from few addresses
 def peer_of(host: str) -> str:
     """Whose an address is: its own, or of IPv6 its network's.
 
