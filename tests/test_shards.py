@@ -157,7 +157,8 @@ async def test_the_live_table_shows_all_of_them(monkeypatch: pytest.MonkeyPatch)
 
 async def test_a_crowd_in_two_processes_joins_a_platform_that_is_up() -> None:
     """Its workers see the show begin by themselves, and report as one."""
-    scenario = Scenario(players=5, rounds=1, round_time=1.0)
+    # One option: else who is quick votes for a round 2 before the event is stopped.
+    scenario = Scenario(players=5, rounds=1, round_time=1.0, options_per_poll=1)
     async with Platform(Choices(results_interval_s=0.05)) as platform, platform.api() as api:
         show = await make_show(api, platform.project_id, scenario)
         joining = asyncio.create_task(
