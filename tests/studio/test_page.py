@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from tests.support.browser import PHONE, WIDE, chromium, open_page, overflowing,
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, Route
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
@@ -53,10 +55,20 @@ async def server(studio: Studio) -> AsyncGenerator[StudioServer]:
         yield server
 
 
+@asynccontextmanager
+async def live_page(
+    browser: Browser, url: str, size: tuple[int, int] = WIDE, **options: Any
+) -> AsyncGenerator[Page]:
+    """Open the studio's page, and wait for its first frame; arguments as for `open_page`."""
+    async with open_page(browser, url, size, **options) as page:
+        await expect(page.locator("#link")).to_have_text("live")
+        yield page
+
+
 @pytest.fixture
 async def page(browser: Browser, server: StudioServer) -> AsyncGenerator[Page]:
     """The studio's page."""
-    async with open_page(browser, server.url) as page:
+    async with live_page(browser, server.url) as page:
         yield page
 
 
@@ -89,12 +101,13 @@ async def test_a_show_takes_ten_clicks(page: Page, studio: Studio) -> None:
         await clicks(page, f"Close trivia {number}")
         verdict = page.locator(f"#rounds tr:nth-child({number}) .verdict")
         await expect(verdict).to_contain_text("✓")
+    counted = page.locator("#rounds tr .strong")
+    await expect(counted.nth(3)).to_have_text("21")
     await clicks(page, "Stop the event")
     await expect(page.locator("#show")).to_have_text("Show 1: finished")
     await expect(page.locator("#phone-title-line")).to_have_text("That was the show")
     assert studio.stage.event.state == "finished"
-    counted = await page.locator("#rounds tr .strong").all_inner_texts()
-    assert counted[:4] == ["21"] * 4
+    assert (await counted.all_inner_texts())[:4] == ["21"] * 4
 
 
 async def test_the_hidden_poll_is_hidden(page: Page, studio: Studio) -> None:
@@ -142,9 +155,28 @@ async def test_a_show_by_keys_alone(page: Page, studio: Studio) -> None:
     await page.get_by_role("button", name="Stop the event").focus()
     await page.keyboard.press("Enter")  # a button is a button
     await expect(page.locator("#show")).to_have_text("Show 1: finished")
-    assert await page.locator("#said").inner_text() == (
+    await expect(page.locator("#said")).to_have_text(
         "The event is over. Its final results are told, and apps leave."
     )
+
+
+async def test_a_button_is_sent_when_the_one_before_is_answered(page: Page) -> None:
+    """A browser has several connections: on those of their own, one could overtake the other."""
+    is_seen = asyncio.Event()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+
+    async def slow(route: Route) -> None:
+        await is_seen.wait()
+        await route.continue_()
+
+    await page.route("**/actions/start", slow)
+    await clicks(page, "Start the event", "Publish the hidden poll")
+    await page.evaluate("fetch('/static/icon.svg').then((told) => told.text())")
+    assert asked == ["start", "icon.svg"]
+    is_seen.set()
+    await expect(page.locator("#said")).to_contain_text("The hidden poll is out.")
+    assert asked == ["start", "icon.svg", "publish_poll"]
 
 
 async def test_tab_reaches_every_button_in_the_order_of_the_page(page: Page) -> None:
@@ -201,9 +233,8 @@ async def test_a_lost_connection_is_told_and_made_again(browser: Browser, studio
     """The page says so both times, and shows the show where it is by then."""
     async with StudioServer(studio) as first:
         port = int(first.url.rpartition(":")[2])
-        context = open_page(browser, first.url)
+        context = live_page(browser, first.url)
         page = await context.__aenter__()
-        await expect(page.locator("#link")).to_have_text("live")
     await expect(page.locator("#link")).to_have_text("lost")
     await expect(page.locator("#said")).to_contain_text("The connection to the studio is lost.")
     await clicks(page, "Start the event")
@@ -221,7 +252,7 @@ async def test_another_studio_is_told_from_the_one_before(browser: Browser) -> N
     async with Studio() as one, StudioServer(one) as server:
         await one.stage.start()
         port = int(server.url.rpartition(":")[2])
-        context = open_page(browser, server.url)
+        context = live_page(browser, server.url)
         page = await context.__aenter__()
         await expect(page.locator("#show")).to_have_text("Show 1: active")
     async with Studio() as other, StudioServer(other, port):
@@ -250,9 +281,9 @@ async def test_axe_finds_nothing(
     """No violation of any weight, before a show, amid a trivia, in the dialog."""
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: run `npm ci` in tests/studio")
-    async with open_page(browser, server.url, size, color_scheme=scheme) as page:
+    still = {"color_scheme": scheme, "reduced_motion": "reduce"}  # no colour is on its way
+    async with live_page(browser, server.url, size, **still) as page:
         await page.evaluate(AXE.read_text(encoding="utf-8"))
-        await expect(page.locator("#link")).to_have_text("live")
         for names in (
             (),
             ("Revoke trivia",),
@@ -290,8 +321,7 @@ async def test_nothing_moves_for_who_wants_no_motion(
 ) -> None:
     """Elsewhere the bars do."""
     for wish, moves in (("reduce", False), ("no-preference", True)):
-        async with open_page(browser, server.url, reduced_motion=wish) as page:
-            await expect(page.locator("#link")).to_have_text("live")
+        async with live_page(browser, server.url, reduced_motion=wish) as page:
             running = await page.evaluate(
                 """() => [...document.querySelectorAll("*")].some(
                     (e) => getComputedStyle(e).transitionDuration !== "0s")"""
@@ -360,8 +390,7 @@ async def test_nothing_jumps_while_numbers_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From an empty house over a trivia to a million players everything stays where it is."""
-    async with open_page(browser, server.url, size) as page:
-        await expect(page.locator("#link")).to_have_text("live")
+    async with live_page(browser, server.url, size) as page:
         await page.evaluate("scrollTo(0, 0)")
         before = await boxes(page)
         assert len(before) > 60
@@ -384,8 +413,7 @@ async def test_nothing_overlaps_or_sticks_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Words lie on no other words, nothing is wider than the window, whatever is shown."""
-    async with open_page(browser, server.url, size, color_scheme=scheme) as page:
-        await expect(page.locator("#link")).to_have_text("live")
+    async with live_page(browser, server.url, size, color_scheme=scheme) as page:
 
         async def is_tidy() -> None:
             assert await overflowing(page) == []
@@ -405,8 +433,7 @@ async def test_nothing_overlaps_or_sticks_out(
 
 async def test_what_lies_on_another_is_found(browser: Browser, server: StudioServer) -> None:
     """The two looks at the page can fail: they see what was moved."""
-    async with open_page(browser, server.url) as page:
-        await expect(page.locator("#link")).to_have_text("live")
+    async with live_page(browser, server.url) as page:
         await page.evaluate("document.getElementById('round').style.marginLeft = '-80px'")
         assert await overlapping(page) != []
         assert await overflowing(page) == []

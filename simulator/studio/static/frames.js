@@ -43,11 +43,17 @@ export function follow(onFrame, onLink) {
   connect();
 }
 
+let before = Promise.resolve();
+
 /**
- * Press a button of the studio.
+ * Press a button of the studio, when the one before is answered.
  * @returns {Promise<{told?: string, refused?: string}>} a sentence, whatever happens.
  */
-export async function press(name, body = {}) {
+export function press(name, body = {}) {
+  return (before = before.then(() => send(name, body)));
+}
+
+async function send(name, body) {
   try {
     const answer = await fetch(`/actions/${name}`, {
       method: "POST",
