@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -16,6 +17,15 @@ def pytest_configure() -> None:
     """Heed SIGINT, as tests expect, also where a shell started them in its background."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def quick_to_collect() -> Generator[None]:
+    """Keep the garbage collector, which some tests call often, from what is there for all tests."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.hookimpl(wrapper=True)

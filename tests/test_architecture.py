@@ -208,25 +208,27 @@ def imports_of(sources: Mapping[str, str]) -> Imports:
 def _imports(module: str, source: str, sources: Mapping[str, str]) -> Iterator[Import]:
     is_package = any(other.startswith(module + ".") for other in sources)
     package = module if is_package else module.rpartition(".")[0]
-    tree = _parsed(source)
-    tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try) and _catches(node)]
-    guarded = {id(node) for each in tries for child in each.body for node in ast.walk(child)}
-    for node in ast.walk(tree):
+    for node, guarded in _statements(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(module, alias.name, guarded=id(node) in guarded)
-        elif isinstance(node, ast.ImportFrom):
+                yield Import(module, alias.name, guarded=guarded)
+        else:
             above = package.split(".")[: len(package.split(".")) + 1 - node.level]
             base = ".".join([*(above if node.level else []), *filter(None, [node.module])])
             for alias in node.names:
                 whole = f"{base}.{alias.name}"
                 found = (whole, "") if whole in sources else (base, alias.name)
-                yield Import(module, *found, guarded=id(node) in guarded)
+                yield Import(module, *found, guarded=guarded)
 
 
 @cache
-def _parsed(source: str) -> ast.Module:
-    return ast.parse(source)
+def _statements(source: str) -> list[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Every import of a source, and whether it stands in a `try` that catches ImportError."""
+    nodes = list(ast.walk(ast.parse(source)))
+    tries = [node for node in nodes if isinstance(node, ast.Try) and _catches(node)]
+    guarded = {id(node) for each in tries for child in each.body for node in ast.walk(child)}
+    found = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    return [(node, id(node) in guarded) for node in found]
 
 
 def _catches(node: ast.Try) -> bool:

@@ -1585,6 +1585,7 @@ async def test_exception_on_sockets() -> None:
             await app()
 
 
+@pytest.mark.usefixtures("quick_to_collect")
 async def test_cancelled_on_sockets() -> None:
     """Cancelled while connecting, reading or leaving, at whatever turn: no socket is left."""
     emulator = emulated()

@@ -113,6 +113,7 @@ def test_few_ends_tell_nothing(ends: int) -> None:
     assert found.memory_growth == 0.0
 
 
+@pytest.mark.usefixtures("quick_to_collect")
 def test_the_ledger_does_not_grow() -> None:
     """It holds as many objects after thirty ends as after the first that was judged."""
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from math import isfinite
 from typing import Final
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -519,7 +520,7 @@ class BadNetwork(RuleBasedStateMachine):
             assert self.machine.progress.event_state == self.view.event[1]
 
 
-TestBadNetwork = BadNetwork.TestCase
+TestBadNetwork = pytest.mark.no_cover(BadNetwork.TestCase)  # long, and longer where it is traced
 TestBadNetwork.settings = settings(
     derandomize=True, max_examples=400, stateful_step_count=40, deadline=None
 )

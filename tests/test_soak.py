@@ -21,6 +21,8 @@ from simulator.sockets import run_sockets
 from simulator.virtual import run_virtual
 from tests.test_main import mute
 
+pytestmark = pytest.mark.usefixtures("quick_to_collect")
+
 SHOW = Scenario(players=6, rounds=1, round_time=1.0, drop=0.3)
 ON_SOCKETS = Scenario(players=4, rounds=1, round_time=0.4)
 

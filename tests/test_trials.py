@@ -90,6 +90,7 @@ def test_votes_that_count_twice_are_seen(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not found.ok
 
 
+@pytest.mark.no_cover  # long, and four times as long where every line is traced
 def test_votes_on_their_way_when_an_app_ends_are_told_apart() -> None:
     """Without acknowledgements they are not sent again; the slower the network, the more are."""
     once = trial("apps restart, unacknowledged")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
 from simulator.studio import crowd, frames
 from simulator.studio.app import StudioServer
@@ -22,6 +23,8 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, Route
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # a browser takes long to start: one for all
+
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 SIZES = pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 
@@ -33,14 +36,14 @@ def expect(thing: Any) -> Any:
     return said(thing)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncGenerator[Browser]:
-    """A browser of the test's own."""
+    """A browser, in which every page has a context of its own."""
     async with chromium() as browser:
         yield browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def studio(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Studio]:
     """A studio to which players come at once."""
     monkeypatch.setattr(crowd, "JOINS_PER_S", 1e6)
@@ -48,7 +51,7 @@ async def studio(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Studio]:
         yield studio
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def server(studio: Studio) -> AsyncGenerator[StudioServer]:
     """The studio, served."""
     async with StudioServer(studio) as server:
@@ -65,7 +68,7 @@ async def live_page(
         yield page
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, server: StudioServer) -> AsyncGenerator[Page]:
     """The studio's page."""
     async with live_page(browser, server.url) as page:
