@@ -103,7 +103,7 @@ TRIALS = (
         "heal",
         "sockets",
     ),
-    Trial("all connections cut at once", {"edge_restarts": 3}, "losses", "sockets"),
+    Trial("all connections cut at once", {"edge_restarts": 3, "healed": 1}, "losses", "sockets"),
     Trial("apps restart", {"restart": 0.5}, "losses", "sockets"),
     Trial("server restarts", {}, "losses", "sockets", outage_s=0.0),
     Trial("server down for 2 s", {}, "losses", "sockets", outage_s=2.0),
