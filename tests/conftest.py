@@ -29,6 +29,19 @@ def quick_to_collect() -> Generator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Trace nothing that is `untraced`: pytest-cov's own `no_cover` does nothing under xdist."""
+    if item.get_closest_marker("untraced") is None:
+        return (yield)
+    trace = sys.gettrace()
+    sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(trace)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where every service is there (POLL_COUNTER_NO_SKIPS), a skipped test is a failed one."""
     report = yield

@@ -44,7 +44,7 @@ def test_whatever_there_is_occurs_often_enough() -> None:
     assert min(times.values()) >= 0.05 * len(SEEDS)
 
 
-@pytest.mark.no_cover  # long, and four times as long where every line is traced
+@pytest.mark.untraced
 def test_a_slice_of_the_seeds_breaks_no_rule() -> None:
     """Twenty seeds; `.ci/run` tries more, and the command as many as one likes."""
     exploration = explore(1, 20)
@@ -53,7 +53,7 @@ def test_a_slice_of_the_seeds_breaks_no_rule() -> None:
     assert sum(one.votes for one in exploration.tried) > 5_000
 
 
-@pytest.mark.no_cover  # long, and four times as long where every line is traced
+@pytest.mark.untraced
 def test_several_processes_try_the_same() -> None:
     """Whoever tries a seed, what comes of it is the same."""
     one = explore(5, 3)

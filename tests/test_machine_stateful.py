@@ -520,7 +520,7 @@ class BadNetwork(RuleBasedStateMachine):
             assert self.machine.progress.event_state == self.view.event[1]
 
 
-TestBadNetwork = pytest.mark.no_cover(BadNetwork.TestCase)  # long, and longer where it is traced
+TestBadNetwork = pytest.mark.untraced(BadNetwork.TestCase)
 TestBadNetwork.settings = settings(
     derandomize=True, max_examples=400, stateful_step_count=40, deadline=None
 )

@@ -303,14 +303,14 @@ def found_out(rules: set[str], first: int, **planted: Any) -> int | None:
     return None
 
 
-@pytest.mark.no_cover  # long, and four times as long where every line is traced
+@pytest.mark.untraced
 @pytest.mark.parametrize(("make", "rules", "first"), MACHINES)
 def test_a_bug_in_the_machine_is_found_out(make: MakeMachine, rules: set[str], first: int) -> None:
     """Some seed breaks the very rule that the bug is about."""
     assert found_out(rules, first, make=make) is not None
 
 
-@pytest.mark.no_cover  # long, and four times as long where every line is traced
+@pytest.mark.untraced
 @pytest.mark.parametrize(("make_emulator", "rules", "first"), EMULATORS)
 def test_a_bug_in_the_platform_is_found_out(
     make_emulator: type[Emulator], rules: set[str], first: int
@@ -319,7 +319,7 @@ def test_a_bug_in_the_platform_is_found_out(
     assert found_out(rules, first, make_emulator=make_emulator) is not None
 
 
-@pytest.mark.no_cover  # long, and four times as long where every line is traced
+@pytest.mark.untraced
 @pytest.mark.parametrize("first", sorted({first for _, _, first in (*MACHINES, *EMULATORS)}))
 def test_without_a_bug_those_seeds_break_no_rule(first: int) -> None:
     """It is the bug that is found out."""

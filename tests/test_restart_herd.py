@@ -29,7 +29,7 @@ def test_a_crowd_comes_back_little_by_little(outage_s: float) -> None:
     assert max(back) - outage_s <= DELAYS.cap_s
 
 
-@pytest.mark.no_cover  # long, and four times as long where every line is traced
+@pytest.mark.untraced
 def test_no_outage_is_worse() -> None:
     """Nor is one of about 4 s: who came too early is not back among those who come at first."""
     peaks = [peak(crowd(tenths / 10.0)) / (CLIENTS / 5.0) for tenths in range(0, 120, 4)]

@@ -35,6 +35,7 @@ def trial(fault: str) -> Trial:
 # The trials
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("each", VIRTUAL, ids=lambda each: each.fault)
 def test_a_fault_in_virtual_time_does_no_harm(each: Trial) -> None:
     """It happened, nothing is lost or doubled, every count is right, and again in bounded time."""
@@ -90,7 +91,7 @@ def test_votes_that_count_twice_are_seen(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not found.ok
 
 
-@pytest.mark.no_cover  # long, and four times as long where every line is traced
+@pytest.mark.untraced
 def test_votes_on_their_way_when_an_app_ends_are_told_apart() -> None:
     """Without acknowledgements they are not sent again; the slower the network, the more are."""
     once = trial("apps restart, unacknowledged")

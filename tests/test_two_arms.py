@@ -15,7 +15,7 @@ from simulator.scenario import Scenario
 from simulator.sockets import SLACK_S, run_sockets
 from simulator.virtual import run_virtual
 
-pytestmark = pytest.mark.no_cover  # long, and four times as long where every line is traced
+pytestmark = pytest.mark.untraced
 
 PLAYERS = 30
 STALL_S = 0.25

@@ -104,7 +104,7 @@ schema = schemathesis.openapi.from_dict(described())
 schema.app = served
 
 
-@pytest.mark.no_cover  # long, and four times as long where every line is traced
+@pytest.mark.untraced
 @schema.parametrize()
 @settings(
     max_examples=20,

@@ -241,7 +241,7 @@ class InMemory:
         return None
 
 
-@pytest.mark.no_cover  # long, and four times as long where every line is traced
+@pytest.mark.untraced
 @settings(
     max_examples=200,
     derandomize=True,

@@ -142,6 +142,9 @@ class Client:
         frame: dict[str, Any] = json.loads(await soon(self._connection.recv()))
         if frame["type"] == "results":
             self.results[frame["element"]] = frame["votes"], frame["final"]
+        if frame["type"] == "welcome":
+            held = {each["id"]: each["results"] for each in frame["elements"] if "results" in each}
+            self.results = {id_: (told["votes"], told["final"]) for id_, told in held.items()}
         return frame
 
 
