@@ -29,7 +29,7 @@ def quick_to_collect() -> Generator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Trace nothing that is `untraced`: pytest-cov's own `no_cover` does nothing under xdist."""
     if item.get_closest_marker("untraced") is None:
         return (yield)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
@@ -103,7 +102,7 @@ async def on_sockets() -> tuple[Mapping[str, Report], float]:
     return dict(zip(ALL, reports, strict=True)), longest_s
 
 
-@cache
+@pytest.fixture(scope="module")
 def arms() -> Arms:
     """Run all scenarios in both arms; on sockets again where the machine stood still.
 
@@ -118,76 +117,76 @@ def arms() -> Arms:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_both_arms_are_right(name: str) -> None:
+def test_both_arms_are_right(arms: Arms, name: str) -> None:
     """Every round is counted within its bounds, and nothing else is broken."""
-    for report in (arms().virtual[name], arms().sockets[name]):
+    for report in (arms.virtual[name], arms.sockets[name]):
         assert report.violations == []
         assert len(report.rows) == report.scenario.rounds
         assert all(row.difference == 0 for row in report.rows)
         assert any(row.may for row in report.rows)
-    assert (arms().virtual[name].mode, arms().sockets[name].mode) == ("virtual", "sockets")
+    assert (arms.virtual[name].mode, arms.sockets[name].mode) == ("virtual", "sockets")
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_both_arms_count_the_same(name: str) -> None:
+def test_both_arms_count_the_same(arms: Arms, name: str) -> None:
     """Where must is may there is one right number, and it is the same in both arms."""
-    virtual, sockets = arms().virtual[name].rows, arms().sockets[name].rows
+    virtual, sockets = arms.virtual[name].rows, arms.sockets[name].rows
     assert all(row.must == row.may == row.counted for row in virtual)
-    if arms().stalled_s < STALL_S:
+    if arms.stalled_s < STALL_S:
         assert all(row.must == row.may for row in sockets)
     pairs = zip(virtual, sockets, strict=True)
     exact = [(one, two) for one, two in pairs if two.must == two.may]
-    if arms().stalled_s < STALL_S or not ALL[name].late:
+    if arms.stalled_s < STALL_S or not ALL[name].late:
         assert [one.counted for one, _ in exact] == [two.counted for _, two in exact]
 
 
 @pytest.mark.parametrize("name", BOUNDED)
-def test_both_arms_have_the_same_bounds_where_they_can(name: str) -> None:
+def test_both_arms_have_the_same_bounds_where_they_can(arms: Arms, name: str) -> None:
     """Rounds that are exact in both arms, and in which the same players are, count the same."""
-    rows = zip(arms().virtual[name].rows, arms().sockets[name].rows, strict=True)
+    rows = zip(arms.virtual[name].rows, arms.sockets[name].rows, strict=True)
     exact = [
         (one, two)
         for one, two in rows
         if one.must == one.may and two.must == two.may and one.sample_rate == 1.0
     ]
-    if arms().stalled_s < STALL_S or not ALL[name].late:
-        hostile = arms().virtual[name].scenario.hostile_peers > 0
+    if arms.stalled_s < STALL_S or not ALL[name].late:
+        hostile = arms.virtual[name].scenario.hostile_peers > 0
         assert hostile or all(one.counted == two.counted for one, two in exact)
 
 
-def test_what_happens_to_players_happens_on_sockets() -> None:
+def test_what_happens_to_players_happens_on_sockets(arms: Arms) -> None:
     """Connections are cut, apps restarted, messages lost; as often as in virtual time."""
     dropping = ALL["dropping"].plans()
-    for report in (arms().virtual["dropping"], arms().sockets["dropping"]):
+    for report in (arms.virtual["dropping"], arms.sockets["dropping"]):
         cuts = sum(len(plan.cuts) for plan in dropping)
         assert cuts - 6 <= report.reconnects <= cuts, "a cut of who is on the way back is none"
     for name in ("bad network", "bad network, restarting"):
-        for report in (arms().virtual[name], arms().sockets[name]):
+        for report in (arms.virtual[name], arms.sockets[name]):
             assert set(report.verdicts) == {"drop", "later", "repeat", "reorder"}
             assert all(report.verdicts[verdict] >= 10 for verdict in report.verdicts)
             assert report.reconnects > 5, "the heal makes connections anew"
-    for report in (arms().virtual["edges"], arms().sockets["edges"]):
+    for report in (arms.virtual["edges"], arms.sockets["edges"]):
         assert report.reconnects > sum(len(plan.cuts) for plan in ALL["edges"].plans())
-    assert arms().sockets["calm"].verdicts == {}
-    assert arms().sockets["calm"].reconnects == arms().virtual["calm"].reconnects == 0
+    assert arms.sockets["calm"].verdicts == {}
+    assert arms.sockets["calm"].reconnects == arms.virtual["calm"].reconnects == 0
 
 
-def test_a_reinstalled_app_is_a_new_player_in_both_arms() -> None:
+def test_a_reinstalled_app_is_a_new_player_in_both_arms(arms: Arms) -> None:
     """So more may be counted than there are players."""
-    for report in (arms().virtual["restarting"], arms().sockets["restarting"]):
+    for report in (arms.virtual["restarting"], arms.sockets["restarting"]):
         assert max(row.may for row in report.rows) > PLAYERS
 
 
-def test_watchers_are_not_counted_in_either_arm() -> None:
+def test_watchers_are_not_counted_in_either_arm(arms: Arms) -> None:
     """They read the counts of the others."""
-    for report in (arms().virtual["watchers"], arms().sockets["watchers"]):
+    for report in (arms.virtual["watchers"], arms.sockets["watchers"]):
         assert [row.counted for row in report.rows] == [18] * 4
         assert report.findings.staying == 18
 
 
-def test_a_sample_is_estimated_in_both_arms() -> None:
+def test_a_sample_is_estimated_in_both_arms(arms: Arms) -> None:
     """Other players are in it, for their ids are drawn anew on sockets."""
-    for report in (arms().virtual["sampled"], arms().sockets["sampled"]):
+    for report in (arms.virtual["sampled"], arms.sockets["sampled"]):
         for row in report.rows:
             assert row.sample_rate == 0.5
             assert row.high is not None
@@ -196,9 +195,9 @@ def test_a_sample_is_estimated_in_both_arms() -> None:
 
 
 @pytest.mark.parametrize("name", ["hostile", "hostile and dropping"])
-def test_hostile_votes_are_admitted_once_in_both_arms(name: str) -> None:
+def test_hostile_votes_are_admitted_once_in_both_arms(arms: Arms, name: str) -> None:
     """Refused by the hundred; those that are admitted are known."""
-    for report in (arms().virtual[name], arms().sockets[name]):
+    for report in (arms.virtual[name], arms.sockets[name]):
         admitted = Counter[int]()
         for (_, option), votes in report.findings.admitted.items():
             admitted[option] += votes
@@ -206,9 +205,9 @@ def test_hostile_votes_are_admitted_once_in_both_arms(name: str) -> None:
         assert all(0 < admitted[option] <= most for option in range(4))
 
 
-def test_what_the_audience_is_shown_is_the_same() -> None:
+def test_what_the_audience_is_shown_is_the_same(arms: Arms) -> None:
     """On a calm network it is the whole crowd."""
-    for report in (arms().virtual["calm"], arms().sockets["calm"]):
+    for report in (arms.virtual["calm"], arms.sockets["calm"]):
         assert report.scenario.is_calm
         assert [row.shown for row in report.rows] == [PLAYERS] * 4
         assert report.freshness_ms is not None
